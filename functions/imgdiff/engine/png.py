@@ -1,0 +1,57 @@
+"""Writing a palette PNG row by row, so that the picture is never held uncompressed.
+
+Format: W3C Portable Network Graphics Specification (Third Edition).
+"""
+
+import struct
+import zlib
+
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_BIT_DEPTH = 8
+_INDEXED_COLOUR = 3
+_COMPRESSION_LEVEL = 1
+
+
+class PalettePng:
+    """An 8-bit palette PNG under way.
+
+    Parameters
+    ----------
+    width, height : int
+        Size in pixels.
+    palette : ndarray of uint8, shape (colours, 3)
+        RGB, at most 256 colours.
+    """
+
+    content_type = "image/png"
+    extension = "png"
+
+    def __init__(self, width: int, height: int, palette: NDArray[np.uint8]) -> None:
+        header = struct.pack(">IIBBBBB", width, height, _BIT_DEPTH, _INDEXED_COLOUR, 0, 0, 0)
+        self._parts = [_SIGNATURE, _chunk(b"IHDR", header), _chunk(b"PLTE", palette.tobytes())]
+        self._deflate = isal_zlib.compressobj(_COMPRESSION_LEVEL)
+
+    def write(self, rows: NDArray[np.uint8]) -> None:
+        """Append rows of palette indices, shape (rows, width)."""
+        unfiltered = np.zeros((rows.shape[0], rows.shape[1] + 1), dtype=np.uint8)
+        unfiltered[:, 1:] = rows
+        self._append(self._deflate.compress(unfiltered))
+
+    def finish(self) -> bytes:
+        """The whole file; nothing can be written after."""
+        self._append(self._deflate.flush())
+        self._parts.append(_chunk(b"IEND", b""))
+        return b"".join(self._parts)
+
+    def _append(self, compressed: bytes) -> None:
+        if compressed:
+            self._parts.append(_chunk(b"IDAT", compressed))
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    checksum = zlib.crc32(content, zlib.crc32(name))
+    return b"".join((struct.pack(">I", len(content)), name, content, struct.pack(">I", checksum)))
