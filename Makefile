@@ -1,0 +1,79 @@
+.DEFAULT_GOAL := help
+SHELL := bash
+
+# The architecture and further parameters of the stack: make deploy PARAMETERS="MediaExpiryDays=7"
+ARCHITECTURE ?= arm64
+PARAMETERS ?=
+
+UV := .tools/uv/bin/uv
+PYTHON := .venv/bin/python
+DEPENDENCIES := layers/dependencies/requirements
+SAM = PATH="$(CURDIR)/.venv/bin:$$PATH" .tools/sam/bin/sam
+COMPILE = $(UV) pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 \
+	--no-header --no-annotate --no-emit-index-url
+
+.PHONY: help
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: run
+run: .venv/ready ## start the service on http://127.0.0.1:3000 (PORT=… for another port)
+	@PYTHONPATH=functions $(PYTHON) -m local
+
+.PHONY: test
+test: .venv/ready ## run every test, offline
+	$(PYTHON) -m pytest -n auto
+
+.PHONY: lint
+lint: .venv/ready ## check style, types and the template
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/cfn-lint template.yaml
+
+.PHONY: format
+format: .venv/ready ## format the code
+	.venv/bin/ruff check --fix-only
+	.venv/bin/ruff format
+
+.PHONY: build
+build: .venv/ready .tools/sam/ready ## build the stack with sam (ARCHITECTURE=x86_64 for the other)
+	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
+
+.PHONY: deploy
+deploy: build ## build and deploy the stack to the AWS account at hand
+	$(SAM) deploy --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
+
+.PHONY: docs
+docs: .venv/ready ## draw the pictures of the README again
+	PYTHONPATH=functions $(PYTHON) docs/draw.py
+
+.PHONY: lock
+lock: $(UV) ## bring every package to its newest version
+	$(COMPILE) requirements/uv.in --output-file requirements/uv.txt
+	$(COMPILE) $(DEPENDENCIES).in --output-file $(DEPENDENCIES).txt
+	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
+	$(COMPILE) requirements/sam.in --output-file requirements/sam.txt
+
+.PHONY: clean
+clean: ## remove everything that was built or installed here
+	rm -rf .venv .tools .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# Made from outside this folder, where a Python manager would insist on .python-version: any
+# Python 3 can install uv, and uv finds or provides the right one.
+$(UV): requirements/uv.txt
+	cd / && python3 -m venv "$(CURDIR)/.tools/uv"
+	.tools/uv/bin/pip install --quiet --require-hashes --requirement requirements/uv.txt
+	@touch $@
+
+.venv/ready: $(UV) .python-version requirements/dev.txt
+	$(UV) venv --quiet --clear --seed .venv
+	$(UV) pip install --quiet --python $(PYTHON) --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+.tools/sam/ready: $(UV) requirements/sam.txt
+	$(UV) venv --quiet --clear .tools/sam
+	$(UV) pip install --quiet --python .tools/sam/bin/python --require-hashes \
+		--requirement requirements/sam.txt
+	@touch $@

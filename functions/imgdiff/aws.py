@@ -1,0 +1,64 @@
+"""AWS clients, made alike, and what their failures mean to a caller."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
+
+from imgdiff.errors import StorageUnavailable
+
+# One retry at once, and times that leave room for an answer within the request's own limit.
+_CONFIG = Config(
+    connect_timeout=1,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    signature_version="v4",
+    s3={"addressing_style": "virtual"},
+)
+_UNREACHABLE = (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
+
+
+@cache
+def _session() -> botocore.session.Session:
+    return botocore.session.get_session()
+
+
+def client(service: str) -> Any:
+    """A client of an AWS service, for the function's own region and role."""
+    return _session().create_client(service, config=_CONFIG)
+
+
+def error_status(error: ClientError) -> int:
+    """The HTTP status that AWS answered with."""
+    return error.response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn throttling and outages into `StorageUnavailable`; all else passes."""
+    try:
+        yield
+    except _UNREACHABLE as error:
+        raise StorageUnavailable from error
+    except ClientError as error:
+        throttled = "Throttl" in error.response["Error"]["Code"] or (
+            error.response["Error"]["Code"] == "ProvisionedThroughputExceededException"
+        )
+        if throttled or error_status(error) in (429, 500, 503):
+            raise StorageUnavailable from error
+        raise

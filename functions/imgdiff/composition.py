@@ -1,0 +1,77 @@
+"""The composition root: the one place that knows which adapter provides what.
+
+Adapters are made when first needed, so that a cold start pays for none that its request does not
+use.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+from imgdiff.settings import Settings
+
+if TYPE_CHECKING:
+    from imgdiff.fetch import Fetcher
+    from imgdiff.keys import Keys
+    from imgdiff.media import Links, Media
+
+
+class Services:
+    """The adapters that a stack's settings ask for.
+
+    Parameters
+    ----------
+    environ : mapping of str to str
+        Where settings are read from.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.settings = Settings.from_env(environ)
+
+    @cached_property
+    def media(self) -> "Media":
+        """Where images are stored."""
+        from imgdiff.aws import client
+        from imgdiff.s3_media import S3Media
+
+        return S3Media(
+            client("s3"),
+            self.settings.media_bucket,
+            link_expires_seconds=self.settings.link_expires_seconds,
+        )
+
+    @cached_property
+    def keys(self) -> "Keys":
+        """Where keys are kept."""
+        from imgdiff.aws import client
+        from imgdiff.dynamo_keys import DynamoKeys
+
+        return DynamoKeys(client("dynamodb"), self.settings.keys_table)
+
+    @cached_property
+    def fetcher(self) -> "Fetcher":
+        """What fetches images of others."""
+        from imgdiff.fetch import Fetcher
+
+        return Fetcher(
+            max_bytes=self.settings.max_image_bytes,
+            timeout=self.settings.fetch_timeout_seconds,
+        )
+
+    def reader(self, links: "Links") -> Callable[[str], bytes]:
+        """What reads an image from its address: our own links from storage, others over HTTP."""
+
+        def read(address: str) -> bytes:
+            media_id = links.media_id(address)
+            if media_id is None:
+                return self.fetcher.fetch(address)
+            return self.media.get(media_id, max_bytes=self.settings.max_image_bytes)
+
+        return read
+
+
+@cache
+def services() -> Services:
+    """The services of this process."""
+    return Services(os.environ)

@@ -1,0 +1,1 @@
+"""The whole service on one machine: HTTP in front of the real handler, AWS by moto."""

@@ -1,0 +1,62 @@
+"""``python -m local``: start the service, show it at work, and serve until interrupted."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from urllib.parse import urlencode
+
+import urllib3
+from werkzeug.serving import make_server
+
+from local.front import Workers, application
+from local.stack import KEY, SAMPLES, Stack, sample_id
+
+HOST = "127.0.0.1"
+
+
+def main() -> None:
+    """Run the service on ``PORT`` (3000), with the embedded AWS on the port above it."""
+    port = int(os.environ.get("PORT", "3000"))
+    # SystemExit from these, so that whatever ends the service also ends its workers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    signal.signal(signal.SIGINT, lambda *_: sys.exit())
+
+    workers = Workers()
+    server = make_server(HOST, port, application(workers.invoke), threaded=True)
+    base_url = f"http://{HOST}:{server.server_port}"
+    stack = Stack(HOST, port and port + 1)
+    os.environ.update(stack.environment(base_url))
+    stack.fill()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        _introduce(base_url, stack)
+        signal.pause()
+    finally:
+        server.shutdown()
+        workers.stop()
+        stack.stop()
+
+
+def _introduce(base_url: str, stack: Stack) -> None:
+    links = [f"{base_url}/media/{sample_id(name)}" for name in SAMPLES]
+    query = {"src": links[0], "target": links[1], "key": KEY}
+    print(
+        f"\nimgdiff is at {base_url}, its AWS endpoint at {stack.endpoint}\n\n"
+        f"  key      {KEY}\n"
+        f"  samples  {links[0]}\n"
+        + "".join(f"           {link}\n" for link in links[1:])
+        + "\nCompare two images:\n\n"
+        f"  curl '{base_url}/imgdiff?{urlencode(query, safe=':/')}'\n",
+        flush=True,
+    )
+    reply = urllib3.request("GET", f"{base_url}/imgdiff", fields=query)
+    print(json.dumps(reply.json(), indent=2))
+    print(
+        "\nOpen the link in a browser to see the difference. Ctrl-C ends the service.", flush=True
+    )
+
+
+if __name__ == "__main__":
+    main()
