@@ -131,12 +131,13 @@ def _checked_host(parts: SplitResult) -> str:
     if not _HOST.fullmatch(host):
         raise InvalidField("must name a full host, such as www.example.com")
     # A last label of digits is an IPv4 address to some resolver, in some spelling.
-    if _NUMERIC.fullmatch(host.rpartition(".")[2]) and not _is_canonical_ipv4(host):
+    if _NUMERIC.fullmatch(host.rpartition(".")[2]) and not is_ipv4(host):
         raise InvalidField("must name a full host or a dotted IPv4 address")
     return host
 
 
-def _is_canonical_ipv4(host: str) -> bool:
+def is_ipv4(host: str) -> bool:
+    """Whether a host is an IPv4 address, in its one canonical spelling."""
     try:
         return str(IPv4Address(host)) == host
     except ValueError:

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from imgdiff.composition import services
 from imgdiff.difference import Difference, difference
-from imgdiff.errors import ImgdiffError, InternalError, MethodNotAllowed, NotFound
+from imgdiff.errors import ImgdiffError, InternalError, MethodNotAllowed, NotFound, about
 from imgdiff.fields import ImgdiffFields, read_fields
 from imgdiff.keys import authenticate
 from imgdiff.media import Links
@@ -27,7 +27,7 @@ _EVERY_REPLY = {
     "access-control-expose-headers": "x-request-id, x-imgdiff-diff, x-imgdiff-changed-pixels",
 }
 _PREFLIGHT = {
-    "access-control-allow-methods": ", ".join(_METHODS),
+    "access-control-allow-methods": "GET, POST, OPTIONS",
     "access-control-allow-headers": "authorization, content-type, www-authenticate, x-api-key",
     "access-control-max-age": "86400",
 }
@@ -66,7 +66,8 @@ def imgdiff() -> Response[str] | Response[bytes]:
 @app.get("/media/<media_id>")
 def media(media_id: str) -> Response[str]:
     """Redirect to where the image can be read for the next minutes."""
-    presigned = services().media.presigned(media_id)
+    with about("id"):
+        presigned = services().media.presigned(media_id)
     return Response(302, headers={"Location": presigned, "Cache-Control": "no-store"})
 
 

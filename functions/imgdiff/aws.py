@@ -22,8 +22,6 @@ _CONFIG = Config(
     connect_timeout=1,
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 2},
-    signature_version="v4",
-    s3={"addressing_style": "virtual"},
 )
 _UNREACHABLE = (
     ConnectionClosedError,
@@ -38,9 +36,17 @@ def _session() -> botocore.session.Session:
     return botocore.session.get_session()
 
 
-def client(service: str) -> Any:
-    """A client of an AWS service, for the function's own region and role."""
-    return _session().create_client(service, config=_CONFIG)
+def client(service: str, **config: Any) -> Any:
+    """A client of an AWS service, for the function's own region and role.
+
+    Parameters
+    ----------
+    service : str
+        Its name, such as ``s3``.
+    **config
+        What botocore's ``Config`` takes besides what all clients here share.
+    """
+    return _session().create_client(service, config=_CONFIG.merge(Config(**config)))
 
 
 def error_status(error: ClientError) -> int:

@@ -35,8 +35,10 @@ class Services:
         from imgdiff.aws import client
         from imgdiff.s3_media import S3Media
 
+        # Presigned addresses of the bucket's own region, signed as every region accepts.
+        s3 = client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"})
         return S3Media(
-            client("s3"),
+            s3,
             self.settings.media_bucket,
             link_expires_seconds=self.settings.link_expires_seconds,
         )

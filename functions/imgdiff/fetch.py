@@ -5,20 +5,21 @@ the address that was checked. A watchdog cuts the connection at the deadline, wh
 sends until then.
 """
 
+import logging
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPException
 
 from urllib3 import HTTPResponse
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
-from imgdiff.addresses import Location, is_public, locate
+from imgdiff.addresses import Location, is_ipv4, is_public, locate
 from imgdiff.errors import (
     InvalidField,
     OriginFailed,
@@ -35,6 +36,9 @@ _CONNECT_SECONDS = 3.0
 _CHUNK = 1 << 16
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NETWORK_ERRORS = (OSError, HTTPError, HTTPException)
+
+# Its warnings carry the whole address, which may hold a secret of the caller's.
+logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 
 def resolve(host: str) -> list[str]:
@@ -129,7 +133,7 @@ class Fetcher:
 
     def _public_address(self, host: str, deadline: float) -> str:
         try:
-            addresses = _within(deadline, lambda: self._resolve(host))
+            addresses = [host] if is_ipv4(host) else _within(deadline, lambda: self._resolve(host))
         except TimeoutError as error:
             raise OriginTimeout("took too long to arrive") from error
         except OSError as error:
@@ -163,18 +167,18 @@ class Fetcher:
             preload_content=False,
             decode_content=False,
         )
-        response = connection.getresponse()
-        if response.status in _REDIRECTS and "location" in response.headers:
-            return location.follow(response.headers["location"])
+        with closing(connection.getresponse()) as response:
+            if response.status in _REDIRECTS and "location" in response.headers:
+                return location.follow(response.headers["location"])
+            return self._body(response)
+
+    def _body(self, response: HTTPResponse) -> bytes:
         if 400 <= response.status < 500:
             raise OriginNotFound(f"could not be fetched: its server answered {response.status}")
         if response.status != 200:
             raise OriginFailed(f"could not be fetched: its server answered {response.status}")
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise OriginFailed("could not be fetched: its server sent an encoding not asked for")
-        return self._body(response)
-
-    def _body(self, response: HTTPResponse) -> bytes:
         too_large = TooLarge(f"is over the limit of {self._max_bytes} bytes")
         if (response.length_remaining or 0) > self._max_bytes:
             raise too_large
@@ -183,6 +187,8 @@ class Fetcher:
             body += chunk
             if len(body) > self._max_bytes:
                 raise too_large
+        if not body:
+            raise OriginFailed("could not be fetched: its server sent nothing")
         return bytes(body)
 
 

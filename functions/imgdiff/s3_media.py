@@ -72,7 +72,7 @@ class S3Media:
             It has expired.
         """
         if not is_id(media_id):
-            raise NotFound("is no media, or media that has expired")
+            raise NotFound("names no media, or media that has expired")
         try:
             with storage_errors():
                 self._client.head_object(Bucket=self._bucket, Key=_PREFIX + media_id)
@@ -87,5 +87,7 @@ class S3Media:
 
 def _not_found(error: ClientError) -> Exception:
     return (
-        NotFound("is no media, or media that has expired") if error_status(error) == 404 else error
+        NotFound("names no media, or media that has expired")
+        if error_status(error) == 404
+        else error
     )

@@ -3,6 +3,6 @@
 Pure: it reads bytes and returns values, and touches neither network, storage nor environment.
 """
 
-from imgdiff.engine.compare import Comparison, compare
+from imgdiff.engine.comparison import Comparison, compare
 
 __all__ = ["Comparison", "compare"]

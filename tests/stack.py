@@ -1,0 +1,105 @@
+"""The stack as CloudFormation gets it: the SAM template expanded, its parameters applied."""
+
+import io
+import json
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import boto3
+from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
+from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+TEMPLATE = Path(__file__).parents[1] / "template.yaml"
+REGION = "eu-central-1"
+
+_NAME = "imgdiff"
+_BUCKET = "artifacts"
+_ARCHIVE = "code.zip"
+_NOTHING = object()
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a template as it is written."""
+    template: dict[str, Any] = yaml_parse(path.read_text())
+    return template
+
+
+def transform(path: Path, **parameters: str) -> dict[str, Any]:
+    """Expand a SAM template and resolve its parameters and conditions.
+
+    As in CloudFormation, a parameter's value is a string whatever its type. References to
+    resources and pseudo parameters stay.
+    """
+    template = load(path)
+    unknown = parameters.keys() - template["Parameters"].keys()
+    if unknown:
+        raise ValueError(f"no such parameters: {sorted(unknown)}")
+    values = {
+        name: parameters.get(name, str(parameter["Default"]))
+        for name, parameter in template["Parameters"].items()
+    }
+    for resource in template["Resources"].values():
+        for code in {"CodeUri", "ContentUri"} & resource["Properties"].keys():
+            resource["Properties"][code] = f"s3://{_BUCKET}/{_ARCHIVE}"
+    session = boto3.Session(region_name=REGION)
+    expanded = Translator({}, Parser(), boto_session=session).translate(template, dict(values))
+
+    conditions = {
+        name: _holds(condition, values) for name, condition in expanded.pop("Conditions").items()
+    }
+    del expanded["Parameters"]
+    expanded["Resources"] = {
+        name: resource
+        for name, resource in expanded["Resources"].items()
+        if "Condition" not in resource or conditions[resource.pop("Condition")]
+    }
+    resolved: dict[str, Any] = _resolve(expanded, values, conditions)
+    return resolved
+
+
+def deploy(template: dict[str, Any]) -> dict[str, str]:
+    """Create the stack in moto's AWS, its code an empty archive, and answer its outputs."""
+    archive = io.BytesIO()
+    zipfile.ZipFile(archive, "w").close()
+    s3 = boto3.client("s3", region_name=REGION)
+    s3.create_bucket(Bucket=_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=_BUCKET, Key=_ARCHIVE, Body=archive.getvalue())
+
+    cloudformation = boto3.client("cloudformation", region_name=REGION)
+    with warnings.catch_warnings():
+        # moto leaves HTTP APIs, alarms and bucket policies out of a stack.
+        warnings.filterwarnings("ignore", r"Tried to parse AWS::\w+::\w+ but", UserWarning)
+        cloudformation.create_stack(StackName=_NAME, TemplateBody=json.dumps(template))
+        [stack] = cloudformation.describe_stacks(StackName=_NAME)["Stacks"]
+    if stack["StackStatus"] != "CREATE_COMPLETE":
+        raise RuntimeError(f"the stack is {stack['StackStatus']}")
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def _holds(condition: dict[str, Any], values: dict[str, str]) -> bool:
+    match condition:
+        case {"Fn::Equals": [left, right]}:
+            return bool(_resolve(left, values, {}) == _resolve(right, values, {}))
+        case {"Fn::Not": [negated]}:
+            return not _holds(negated, values)
+    raise ValueError(f"not a condition: {condition}")
+
+
+def _resolve(node: Any, values: dict[str, str], conditions: dict[str, bool]) -> Any:
+    match node:
+        case {"Ref": "AWS::NoValue"}:
+            return _NOTHING
+        case {"Ref": name} if name in values:
+            return values[name]
+        case {"Fn::If": [condition, then, otherwise]}:
+            return _resolve(then if conditions[condition] else otherwise, values, conditions)
+        case dict():
+            members = {key: _resolve(value, values, conditions) for key, value in node.items()}
+            return {key: value for key, value in members.items() if value is not _NOTHING}
+        case list():
+            items = [_resolve(item, values, conditions) for item in node]
+            return [item for item in items if item is not _NOTHING]
+    return node

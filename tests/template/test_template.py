@@ -1,0 +1,495 @@
+"""What the stack is built from, grants, limits, protects and watches."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from importlib.util import cache_from_source
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from imgdiff.settings import Settings
+from tests.stack import REGION, TEMPLATE, transform
+
+ENVIRONMENT = {
+    *(setting.name.upper() for setting in fields(Settings)),
+    "AWS_ENDPOINT_URL",
+    "POWERTOOLS_SERVICE_NAME",
+    "POWERTOOLS_METRICS_NAMESPACE",
+    "POWERTOOLS_LOG_LEVEL",
+}
+
+UNCHECKED_HASH = 0b01
+
+Stack = dict[str, Any]
+
+
+def of_type(stack: Stack, kind: str) -> dict[str, Any]:
+    return {name: found for name, found in stack["Resources"].items() if found["Type"] == kind}
+
+
+def properties(stack: Stack, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = stack["Resources"][name]["Properties"]
+    return found
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def target(resource: Any) -> str:
+    match resource:
+        case {"Fn::GetAtt": [name, attribute]}:
+            return f"${{{name}.{attribute}}}"
+        case {"Fn::Sub": str(text)}:
+            return text
+    return str(resource)
+
+
+# Roles
+
+
+def test_the_role_allows_what_the_function_does_and_no_more(stack: Stack) -> None:
+    statements = [
+        statement
+        for policy in properties(stack, "ApiRole")["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+    allowed = {
+        (action, target(resource))
+        for statement in statements
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+    }
+
+    assert {statement["Effect"] for statement in statements} == {"Allow"}
+    assert allowed == {
+        ("logs:CreateLogStream", "${ApiLogs.Arn}"),
+        ("logs:PutLogEvents", "${ApiLogs.Arn}"),
+        ("xray:PutTelemetryRecords", "*"),
+        ("xray:PutTraceSegments", "*"),
+        ("s3:GetObject", "${MediaBucket.Arn}/media/*"),
+        ("s3:PutObject", "${MediaBucket.Arn}/media/*"),
+        ("s3:ListBucket", "${MediaBucket.Arn}"),
+        ("dynamodb:GetItem", "${KeysTable.Arn}"),
+    }
+
+
+def test_a_function_has_the_role_written_for_it_and_nothing_is_granted_elsewhere(
+    stack: Stack,
+) -> None:
+    [role] = of_type(stack, "AWS::IAM::Role").values()
+    [trust] = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+
+    assert properties(stack, "ApiFunction")["Role"] == {"Fn::GetAtt": ["ApiRole", "Arn"]}
+    assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+    assert "ManagedPolicyArns" not in role["Properties"]
+    assert not of_type(stack, "AWS::IAM::Policy")
+    assert not of_type(stack, "AWS::IAM::ManagedPolicy")
+
+
+def test_only_this_api_may_invoke_the_function(stack: Stack) -> None:
+    permissions = of_type(stack, "AWS::Lambda::Permission").values()
+
+    assert permissions
+    for permission in permissions:
+        granted = permission["Properties"]
+        assert granted["FunctionName"] == {"Ref": "ApiFunction"}
+        assert granted["Principal"] == "apigateway.amazonaws.com"
+        assert {"Ref": "Api"} in granted["SourceArn"]["Fn::Sub"][1].values()
+
+
+# The API
+
+
+def test_routes(stack: Stack) -> None:
+    paths = properties(stack, "Api")["Body"]["paths"]
+    routes = {
+        (method, path): operation
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if method == "x-amazon-apigateway-any-method" or method.isalpha()
+    }
+
+    assert routes.keys() == {
+        ("get", "/imgdiff"),
+        ("get", "/media/{id}"),
+        ("get", "/health"),
+        ("x-amazon-apigateway-any-method", "/$default"),
+    }
+    for route, operation in routes.items():
+        integration = operation["x-amazon-apigateway-integration"]
+        assert integration["payloadFormatVersion"] == "2.0", route
+        assert "${ApiFunction.Arn}" in integration["uri"]["Fn::Sub"], route
+    assert routes["x-amazon-apigateway-any-method", "/$default"]["isDefaultRoute"] is True
+
+
+def test_every_origin_may_call_and_read_the_figures(stack: Stack) -> None:
+    cors = properties(stack, "Api")["Body"]["x-amazon-apigateway-cors"]
+
+    assert cors["allowOrigins"] == ["*"]
+    assert set(cors["allowHeaders"]) == {
+        "authorization",
+        "content-type",
+        "www-authenticate",
+        "x-api-key",
+    }
+    assert set(cors["allowMethods"]) == {"GET", "POST", "OPTIONS"}
+    assert set(cors["exposeHeaders"]) == {
+        "x-request-id",
+        "x-imgdiff-diff",
+        "x-imgdiff-changed-pixels",
+    }
+
+
+def test_requests_are_throttled_as_told() -> None:
+    stack = transform(TEMPLATE, ThrottleRate="7", ThrottleBurst="9")
+    [stage] = of_type(stack, "AWS::ApiGatewayV2::Stage").values()
+    settings = stage["Properties"]["DefaultRouteSettings"]
+
+    assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == ("7", "9")
+
+
+def test_the_access_log_tells_a_request_but_no_key(stack: Stack) -> None:
+    [stage] = of_type(stack, "AWS::ApiGatewayV2::Stage").values()
+    fields = json.loads(stage["Properties"]["AccessLogSettings"]["Format"])
+    harmless = {
+        "$context.requestId",
+        "$context.requestTimeEpoch",
+        "$context.identity.sourceIp",
+        "$context.routeKey",
+        "$context.httpMethod",
+        "$context.status",
+        "$context.responseLength",
+        "$context.responseLatency",
+        "$context.integrationLatency",
+        "$context.integrationStatus",
+        "$context.integrationErrorMessage",
+        "$context.error.message",
+    }
+
+    assert set(fields.values()) <= harmless
+    assert {"requestId", "routeKey", "status", "responseLatency"} <= fields.keys()
+
+
+# The function
+
+
+def test_environment(stack: Stack) -> None:
+    assert properties(stack, "ApiFunction")["Environment"]["Variables"].keys() == ENVIRONMENT
+
+
+@pytest.mark.parametrize(
+    ("variable", "parameter", "value"),
+    [
+        ("MEDIA_BASE_URL", "MediaBaseUrl", "https://img.example"),
+        ("MAX_IMAGE_BYTES", "MaxImageBytes", "1234"),
+        ("MAX_IMAGE_PIXELS", "MaxImagePixels", "4321"),
+        ("FETCH_TIMEOUT_SECONDS", "FetchTimeoutSeconds", "3"),
+        ("LINK_EXPIRES_SECONDS", "LinkExpiresSeconds", "77"),
+        ("POWERTOOLS_LOG_LEVEL", "LogLevel", "ERROR"),
+    ],
+)
+def test_a_parameter_reaches_the_function(variable: str, parameter: str, value: str) -> None:
+    stack = transform(TEMPLATE, **{parameter: value})
+
+    assert properties(stack, "ApiFunction")["Environment"]["Variables"][variable] == value
+
+
+def test_the_runtime_passes_on_every_level_that_is_logged() -> None:
+    stack = transform(TEMPLATE, LogLevel="DEBUG")
+    logging = properties(stack, "ApiFunction")["LoggingConfig"]
+
+    assert (logging["LogFormat"], logging["ApplicationLogLevel"]) == ("JSON", "DEBUG")
+
+
+def test_the_function_ends_before_the_api_gives_up_and_after_both_fetches(
+    source: Stack, stack: Stack
+) -> None:
+    timeout = properties(stack, "ApiFunction")["Timeout"]
+
+    assert 2 * source["Parameters"]["FetchTimeoutSeconds"]["MaxValue"] < timeout < 30
+
+
+def test_memory_is_as_told() -> None:
+    stack = transform(TEMPLATE, MemorySize="3008")
+
+    assert properties(stack, "ApiFunction")["MemorySize"] == "3008"
+
+
+def test_calls_are_traced(stack: Stack) -> None:
+    assert properties(stack, "ApiFunction")["TracingConfig"] == {"Mode": "Active"}
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
+def test_the_layer_is_of_the_functions_architecture(architecture: str) -> None:
+    stack = transform(TEMPLATE, Architecture=architecture)
+    function = properties(stack, "ApiFunction")
+    [(name, layer)] = of_type(stack, "AWS::Lambda::LayerVersion").items()
+
+    assert function["Architectures"] == [architecture]
+    assert function["Layers"] == [{"Ref": name}]
+    assert layer["Properties"]["CompatibleArchitectures"] == [architecture]
+    assert layer["Properties"]["CompatibleRuntimes"] == [function["Runtime"]]
+
+
+# What `sam build` makes of them
+
+
+def make(directory: str, *arguments: str) -> str:
+    interpreter = Path(sys.executable).parent
+    return subprocess.run(
+        ["make", *arguments],
+        cwd=TEMPLATE.parent / directory,
+        env={**os.environ, "PATH": f"{interpreter}{os.pathsep}{os.environ['PATH']}"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+@pytest.mark.parametrize(
+    ("architecture", "machine", "other"),
+    [("arm64", "aarch64", "x86_64"), ("x86_64", "x86_64", "aarch64")],
+)
+def test_a_layer_is_built_for_its_architecture(
+    source: Stack, architecture: str, machine: str, other: str
+) -> None:
+    [name] = [
+        name
+        for name, resource in source["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::LayerVersion"
+        and resource["Properties"]["CompatibleArchitectures"] == [architecture]
+    ]
+    recipe = make("layers/dependencies", "--dry-run", f"build-{name}", "ARTIFACTS_DIR=built")
+
+    assert f"manylinux2014_{machine}" in recipe
+    assert f"manylinux2014_{other}" not in recipe
+
+
+def test_a_function_is_the_package_with_bytecode_that_is_never_checked(
+    source: Stack, tmp_path: Path
+) -> None:
+    module, _, _ = source["Resources"]["ApiFunction"]["Properties"]["Handler"].rpartition(".")
+    make("functions", "build-ApiFunction", f"ARTIFACTS_DIR={tmp_path}")
+    sources = [path.relative_to(tmp_path) for path in tmp_path.rglob("*.py")]
+
+    assert [path.name for path in tmp_path.iterdir()] == ["imgdiff"]
+    assert Path(module.replace(".", "/")).with_suffix(".py") in sources
+    for path in sources:
+        header = Path(cache_from_source(str(tmp_path / path))).read_bytes()[:8]
+        assert int.from_bytes(header[4:], "little") == UNCHECKED_HASH, path
+
+
+# What is stored
+
+
+def test_the_bucket_is_private_and_encrypted(stack: Stack) -> None:
+    bucket = properties(stack, "MediaBucket")
+    [encryption] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    [ownership] = bucket["OwnershipControls"]["Rules"]
+
+    assert bucket["PublicAccessBlockConfiguration"] == {
+        "BlockPublicAcls": True,
+        "BlockPublicPolicy": True,
+        "IgnorePublicAcls": True,
+        "RestrictPublicBuckets": True,
+    }
+    assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    assert ownership == {"ObjectOwnership": "BucketOwnerEnforced"}
+
+
+def test_the_bucket_is_reached_over_tls_only(stack: Stack) -> None:
+    policy = properties(stack, "MediaBucketPolicy")
+    [statement] = policy["PolicyDocument"]["Statement"]
+
+    assert policy["Bucket"] == {"Ref": "MediaBucket"}
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    assert statement["Action"] == "s3:*"
+    assert {target(resource) for resource in statement["Resource"]} == {
+        "${MediaBucket.Arn}",
+        "${MediaBucket.Arn}/*",
+    }
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": False}}
+
+
+def test_media_expire_as_told() -> None:
+    stack = transform(TEMPLATE, MediaExpiryDays="3")
+    rules = properties(stack, "MediaBucket")["LifecycleConfiguration"]["Rules"]
+    [expiry] = [rule for rule in rules if "ExpirationInDays" in rule]
+
+    assert {rule["Status"] for rule in rules} == {"Enabled"}
+    assert (expiry["Prefix"], expiry["ExpirationInDays"]) == ("media/", "3")
+    assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+
+
+def test_a_page_of_any_origin_may_read_media_and_no_more(stack: Stack) -> None:
+    [rule] = properties(stack, "MediaBucket")["CorsConfiguration"]["CorsRules"]
+
+    assert rule["AllowedOrigins"] == ["*"]
+    assert set(rule["AllowedMethods"]) == {"GET", "HEAD"}
+
+
+def test_the_table_is_encrypted_and_can_be_restored(stack: Stack) -> None:
+    table = properties(stack, "KeysTable")
+
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+@pytest.mark.parametrize("name", ["MediaBucket", "KeysTable"])
+def test_data_outlives_the_stack(stack: Stack, name: str) -> None:
+    resource = stack["Resources"][name]
+
+    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+# Logs and alarms
+
+
+def test_every_log_group_forgets_as_told() -> None:
+    stack = transform(TEMPLATE, LogRetentionDays="7")
+    groups = of_type(stack, "AWS::Logs::LogGroup")
+    [stage] = of_type(stack, "AWS::ApiGatewayV2::Stage").values()
+
+    assert {group["Properties"]["RetentionInDays"] for group in groups.values()} == {"7"}
+    assert properties(stack, "ApiFunction")["LoggingConfig"]["LogGroup"]["Ref"] in groups
+    assert stage["Properties"]["AccessLogSettings"]["DestinationArn"]["Fn::GetAtt"][0] in groups
+
+
+def test_alarms_watch_the_api_and_the_function(stack: Stack) -> None:
+    alarms = [alarm["Properties"] for alarm in of_type(stack, "AWS::CloudWatch::Alarm").values()]
+    watched = {
+        (
+            alarm["Namespace"],
+            alarm["MetricName"],
+            alarm.get("Statistic") or alarm["ExtendedStatistic"],
+            *((each["Name"], each["Value"]["Ref"]) for each in alarm["Dimensions"]),
+        )
+        for alarm in alarms
+    }
+
+    assert watched == {
+        ("AWS/ApiGateway", "5xx", "Sum", ("ApiId", "Api")),
+        ("AWS/ApiGateway", "Latency", "p95", ("ApiId", "Api")),
+        ("AWS/Lambda", "Errors", "Sum", ("FunctionName", "ApiFunction")),
+        ("AWS/Lambda", "Throttles", "Sum", ("FunctionName", "ApiFunction")),
+    }
+    assert {alarm["TreatMissingData"] for alarm in alarms} == {"notBreaching"}
+
+
+def test_alarms_notify_the_topic_if_there_is_one(stack: Stack) -> None:
+    topic = "arn:aws:sns:eu-central-1:123456789012:alarms"
+    told = of_type(transform(TEMPLATE, AlarmTopicArn=topic), "AWS::CloudWatch::Alarm")
+    silent = of_type(stack, "AWS::CloudWatch::Alarm")
+
+    assert [alarm["Properties"]["AlarmActions"] for alarm in told.values()] == [[topic]] * 4
+    assert not any("AlarmActions" in alarm["Properties"] for alarm in silent.values())
+
+
+def test_the_latency_that_alarms_is_as_told() -> None:
+    stack = transform(TEMPLATE, LatencyAlarmMilliseconds="1500")
+
+    assert properties(stack, "LatencyAlarm")["Threshold"] == "1500"
+
+
+# Parameters and outputs
+
+
+def test_every_parameter_is_described_and_bounded(source: Stack) -> None:
+    for name, parameter in source["Parameters"].items():
+        assert parameter["Description"], name
+        if "AllowedValues" in parameter:
+            assert parameter["Default"] in parameter["AllowedValues"], name
+        elif parameter["Type"] == "Number":
+            assert parameter["MinValue"] <= parameter["Default"] <= parameter["MaxValue"], name
+        else:
+            assert re.fullmatch(parameter["AllowedPattern"], parameter["Default"]), name
+
+
+def test_the_console_groups_every_parameter_once(source: Stack) -> None:
+    groups = source["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    grouped = [name for group in groups for name in group["Parameters"]]
+
+    assert sorted(grouped) == sorted(source["Parameters"])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "allowed"),
+    [
+        ("MediaBaseUrl", "https://img.example", True),
+        ("MediaBaseUrl", "http://127.0.0.1:8080/base/path", True),
+        ("MediaBaseUrl", "https://img.example/", False),
+        ("MediaBaseUrl", "https://img.example/a/", False),
+        ("MediaBaseUrl", "https://img.example/a?b", False),
+        ("MediaBaseUrl", "ftp://img.example", False),
+        ("MediaBaseUrl", "img.example", False),
+        ("AlarmTopicArn", "arn:aws:sns:eu-central-1:123456789012:alarms", True),
+        ("AlarmTopicArn", "arn:aws-us-gov:sns:us-gov-west-1:123456789012:a_b-C", True),
+        ("AlarmTopicArn", "arn:aws:sqs:eu-central-1:123456789012:alarms", False),
+        ("AlarmTopicArn", "alarms", False),
+    ],
+)
+def test_patterns(source: Stack, parameter: str, value: str, *, allowed: bool) -> None:
+    pattern = source["Parameters"][parameter]["AllowedPattern"]
+
+    assert bool(re.fullmatch(pattern, value)) is allowed
+
+
+def test_every_output_is_described(stack: Stack) -> None:
+    assert stack["Outputs"].keys() == {
+        "ApiUrl",
+        "ApiFunctionName",
+        "MediaBucketName",
+        "KeysTableName",
+    }
+    assert all(output["Description"] for output in stack["Outputs"].values())
+
+
+# The stack, as far as moto builds it
+
+
+def test_the_deployed_function_has_its_limits_and_resources(outputs: dict[str, str]) -> None:
+    function = boto3.client("lambda", region_name=REGION).get_function_configuration(
+        FunctionName=outputs["ApiFunctionName"]
+    )
+    variables = function["Environment"]["Variables"]
+
+    assert (function["Runtime"], function["Timeout"]) == ("python3.13", 29)
+    assert function["MemorySize"] == 1769
+    assert variables["MEDIA_BUCKET"] == outputs["MediaBucketName"]
+    assert variables["KEYS_TABLE"] == outputs["KeysTableName"]
+
+
+def test_the_deployed_bucket_is_encrypted(outputs: dict[str, str]) -> None:
+    encryption = boto3.client("s3", region_name=REGION).get_bucket_encryption(
+        Bucket=outputs["MediaBucketName"]
+    )
+    [rule] = encryption["ServerSideEncryptionConfiguration"]["Rules"]
+
+    assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+
+
+def test_the_deployed_table_is_keyed_by_the_keys_hash(outputs: dict[str, str]) -> None:
+    table = boto3.client("dynamodb", region_name=REGION).describe_table(
+        TableName=outputs["KeysTableName"]
+    )["Table"]
+
+    assert table["KeySchema"] == [{"AttributeName": "key_sha256", "KeyType": "HASH"}]
+    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_deployed_log_groups_are_of_this_stack(outputs: dict[str, str]) -> None:
+    assert outputs
+    groups = boto3.client("logs", region_name=REGION).describe_log_groups()["logGroups"]
+
+    assert {group["logGroupName"] for group in groups} == {
+        "/aws/lambda/imgdiff-api",
+        "/aws/vendedlogs/imgdiff-access",
+    }
