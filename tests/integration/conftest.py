@@ -1,0 +1,135 @@
+"""The real handler, over moto in this process."""
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import boto3
+import pytest
+from moto import mock_aws
+from types_boto3_s3 import S3Client
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
+
+from imgdiff import composition
+from local import front, stack
+
+BASE_URL = "http://127.0.0.1:3000"
+EVENTS = Path(__file__).parent.parent.parent / "events"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the handler answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        parsed: dict[str, Any] = json.loads(self.body)
+        return parsed
+
+
+class Invoke(Protocol):
+    def __call__(self, event: dict[str, Any]) -> Reply: ...
+
+
+class Get(Protocol):
+    def __call__(
+        self,
+        path: str,
+        query: dict[str, str] | list[tuple[str, str]] | None = None,
+        *,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+    ) -> Reply: ...
+
+
+def load(name: str) -> dict[str, Any]:
+    """The event of a file in ``events/``."""
+    event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+    return event
+
+
+def sample(name: str) -> str:
+    """The link of a sample image."""
+    return f"{BASE_URL}/media/{stack.sample_id(name)}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def aws() -> Iterator[None]:
+    """An AWS that holds the key and the samples, and the function's environment."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name, value in stack.environment("unused", BASE_URL).items():
+            patch.setenv(name, value)
+        patch.delenv("AWS_ENDPOINT_URL")
+        stack.fill()
+        yield
+
+
+@pytest.fixture
+def services() -> Iterator[composition.Services]:
+    """The handler's services, made anew; a test changes settings before it asks for them."""
+    composition.services.cache_clear()
+    yield composition.services()
+    composition.services.cache_clear()
+
+
+@pytest.fixture
+def s3(services: composition.Services) -> S3Client:
+    del services
+    client: S3Client = boto3.client("s3")
+    return client
+
+
+@pytest.fixture
+def invoke(services: composition.Services) -> Invoke:
+    """Invoke the handler with an event."""
+    del services
+    from imgdiff.api import lambda_handler
+
+    def call(event: dict[str, Any]) -> Reply:
+        context: Any = front.Context("invocation", deadline=0)
+        reply = lambda_handler(event, context)
+        body = reply.get("body") or ""
+        return Reply(
+            reply["statusCode"],
+            {name.lower(): value for name, value in reply["headers"].items()},
+            base64.b64decode(body) if reply["isBase64Encoded"] else body.encode(),
+        )
+
+    return call
+
+
+@pytest.fixture
+def get(invoke: Invoke) -> Get:
+    """Send a request to the handler, as API Gateway would."""
+
+    def call(
+        path: str,
+        query: dict[str, str] | list[tuple[str, str]] | None = None,
+        *,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+    ) -> Reply:
+        sent = EnvironBuilder(
+            path,
+            method=method,
+            query_string=urlencode(query or {}),
+            headers=(headers or {}).items(),
+        )
+        return invoke(front.event(Request(sent.get_environ())))
+
+    return call
+
+
+def stored(s3: S3Client) -> set[str]:
+    """The keys of everything in the media bucket."""
+    found = s3.list_objects_v2(Bucket=os.environ["MEDIA_BUCKET"])
+    return {item["Key"] for item in found.get("Contents", [])}
