@@ -11,7 +11,7 @@ import urllib3
 from werkzeug.serving import make_server
 
 from local.front import Workers, application
-from local.stack import KEY, SAMPLES, Stack, sample_id
+from local.stack import KEY, SAMPLES, Stack, environment, fill, sample_id
 
 HOST = "127.0.0.1"
 
@@ -27,8 +27,8 @@ def main() -> None:
     server = make_server(HOST, port, application(workers.invoke), threaded=True)
     base_url = f"http://{HOST}:{server.server_port}"
     stack = Stack(HOST, port and port + 1)
-    os.environ.update(stack.environment(base_url))
-    stack.fill()
+    os.environ.update(environment(stack.endpoint, base_url))
+    fill()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         _introduce(base_url, stack)

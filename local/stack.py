@@ -24,6 +24,61 @@ def sample_id(name: str) -> str:
     return f"{SAMPLES.index(name) + 1:032x}{Path(name).suffix}"
 
 
+def environment(endpoint: str, base_url: str) -> Mapping[str, str]:
+    """The variables that the function runs with.
+
+    Parameters
+    ----------
+    endpoint : str
+        Where AWS answers.
+    base_url : str
+        Where the service answers.
+    """
+    return {
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "NO_PROXY": "127.0.0.1,localhost",
+        "MEDIA_BUCKET": _BUCKET,
+        "KEYS_TABLE": _TABLE,
+        "MEDIA_BASE_URL": base_url,
+        "POWERTOOLS_SERVICE_NAME": "imgdiff",
+        "POWERTOOLS_METRICS_NAMESPACE": "imgdiff",
+        "POWERTOOLS_METRICS_DISABLED": "true",
+        "POWERTOOLS_LOG_LEVEL": "WARNING",
+    }
+
+
+def fill() -> None:
+    """Create the bucket and the table, and put the key and the sample images into them.
+
+    The environment must be in force.
+    """
+    dynamodb = boto3.client("dynamodb")
+    dynamodb.create_table(
+        TableName=_TABLE,
+        AttributeDefinitions=[{"AttributeName": "key_sha256", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "key_sha256", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    dynamodb.put_item(
+        TableName=_TABLE,
+        Item={"key_sha256": {"S": hash_key(KEY)}, "name": {"S": "local development"}},
+    )
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=_BUCKET)
+    for name in SAMPLES:
+        s3.put_object(
+            Bucket=_BUCKET,
+            Key=f"media/{sample_id(name)}",
+            Body=(_SAMPLES / name).read_bytes(),
+            ContentType=mimetypes.guess_type(name)[0] or "",
+        )
+
+
 class Stack:
     """The AWS side of the service, on a port of its own.
 
@@ -45,54 +100,3 @@ class Stack:
     def stop(self) -> None:
         """End the embedded AWS; what it held is gone."""
         self._server.stop()
-
-    def environment(self, base_url: str) -> Mapping[str, str]:
-        """The variables that the function runs with.
-
-        Parameters
-        ----------
-        base_url : str
-            Where the service answers.
-        """
-        return {
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "NO_PROXY": "127.0.0.1,localhost",
-            "MEDIA_BUCKET": _BUCKET,
-            "KEYS_TABLE": _TABLE,
-            "MEDIA_BASE_URL": base_url,
-            "POWERTOOLS_SERVICE_NAME": "imgdiff",
-            "POWERTOOLS_METRICS_NAMESPACE": "imgdiff",
-            "POWERTOOLS_METRICS_DISABLED": "true",
-            "POWERTOOLS_LOG_LEVEL": "WARNING",
-        }
-
-    def fill(self) -> None:
-        """Create the bucket and the table, and put the key and the sample images into them.
-
-        The environment must be in force.
-        """
-        dynamodb = boto3.client("dynamodb")
-        dynamodb.create_table(
-            TableName=_TABLE,
-            AttributeDefinitions=[{"AttributeName": "key_sha256", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "key_sha256", "KeyType": "HASH"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        dynamodb.put_item(
-            TableName=_TABLE,
-            Item={"key_sha256": {"S": hash_key(KEY)}, "name": {"S": "local development"}},
-        )
-        s3 = boto3.client("s3")
-        s3.create_bucket(Bucket=_BUCKET)
-        for name in SAMPLES:
-            s3.put_object(
-                Bucket=_BUCKET,
-                Key=f"media/{sample_id(name)}",
-                Body=(_SAMPLES / name).read_bytes(),
-                ContentType=mimetypes.guess_type(name)[0] or "",
-            )

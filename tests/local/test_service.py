@@ -1,0 +1,208 @@
+"""The service as ``make run`` starts it, used as a person would: over real sockets."""
+
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+from local.stack import KEY
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service."""
+
+    process: subprocess.Popen[str]
+    said: str
+
+    @property
+    def url(self) -> str:
+        return self.found(r"imgdiff is at (\S+),")
+
+    @property
+    def samples(self) -> list[str]:
+        return re.findall(r"^\s+(?:samples\s+)?(http\S+/media/\S+)$", self.said, re.MULTILINE)
+
+    def found(self, pattern: str) -> str:
+        match = re.search(pattern, self.said)
+        assert match, self.said
+        return match[1]
+
+    def imgdiff(self, **fields: str) -> requests.Response:
+        pair = {"src": self.samples[0], "target": self.samples[1], "key": KEY}
+        return requests.get(f"{self.url}/imgdiff", params=pair | fields, timeout=30)
+
+
+def start(port: int) -> Service:
+    """Start the service and read what it says until it serves."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "local"],
+        cwd=ROOT,
+        env={**os.environ, "PORT": str(port), "PYTHONPATH": str(ROOT / "functions")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout
+    said = ""
+    for line in process.stdout:
+        said += line
+        if "Ctrl-C ends the service" in line:
+            break
+    return Service(process, said)
+
+
+def stop(process: subprocess.Popen[str], how: signal.Signals) -> int:
+    """Interrupt the service and wait for its end."""
+    process.send_signal(how)
+    try:
+        return process.wait(timeout=15)
+    finally:
+        process.kill()
+        assert process.stdout
+        process.stdout.close()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    running = start(0)
+    yield running
+    assert stop(running.process, signal.SIGINT) == 0
+
+
+def test_it_shows_itself_at_work(service: Service) -> None:
+    reply = json.loads(service.said[service.said.index("\n{\n") : service.said.rindex("}") + 1])
+    assert reply["status"] == 200
+    assert reply["diff"] > 0
+    assert reply["link"].startswith(f"{service.url}/media/")
+    assert KEY in service.said
+    assert len(service.samples) == 4
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_printed_command_works(service: Service) -> None:
+    command = shlex.split(service.found(r"(curl .*)"))
+    reply = json.loads(subprocess.check_output([*command, "--silent"], text=True))
+    assert reply["status"] == 200
+
+
+def test_the_link_leads_to_the_picture(service: Service) -> None:
+    reply = service.imgdiff().json()
+    answer = requests.get(reply["link"], timeout=10)
+    assert answer.headers["content-type"] == "image/png"
+    assert [hop.status_code for hop in answer.history] == [302]
+
+    picture = np.asarray(Image.open(io.BytesIO(answer.content)).convert("RGB")).astype(int)
+    assert picture.shape == (reply["height"], reply["width"], 3)
+    red = picture[..., 0] > picture[..., 1]
+    assert np.count_nonzero(red) == reply["changed_pixels"]
+    rows, columns = np.nonzero(red)
+    assert reply["bbox"] == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+
+
+def test_blob_is_the_same_picture(service: Service) -> None:
+    stored = requests.get(service.imgdiff().json()["link"], timeout=10)
+    blob = service.imgdiff(blob="True")
+    assert blob.headers["content-type"] == "image/png"
+    assert blob.content == stored.content
+
+
+def test_content_type_is_exactly_json(service: Service) -> None:
+    assert service.imgdiff().headers["content-type"] == "application/json"
+    assert service.imgdiff(src="").headers["content-type"] == "application/json"
+
+
+def test_key_as_pixlab_sends_it(service: Service) -> None:
+    query = {"src": service.samples[2], "target": service.samples[3]}
+    url = f"{service.url}/imgdiff"
+    assert requests.get(url, query, timeout=10).status_code == 401
+    reply = requests.get(url, query, headers={"WWW-Authenticate": KEY}, timeout=10)
+    assert reply.json()["status"] == 200
+
+
+def test_concurrent_requests(service: Service) -> None:
+    pairs = [(0, 1), (1, 0), (2, 3), (0, 0), (0, 2), (3, 2)] * 5
+
+    def call(pair: tuple[int, int]) -> dict[str, Any]:
+        source, target = (service.samples[index] for index in pair)
+        reply: dict[str, Any] = service.imgdiff(src=source, target=target).json()
+        return reply
+
+    with ThreadPoolExecutor(10) as pool:
+        replies = list(pool.map(call, pairs))
+    figures = [(reply["status"], reply.get("diff")) for reply in replies]
+    for index, pair in enumerate(pairs):
+        assert figures[index] == figures[pairs.index(pair)]
+    assert figures[0] == figures[1]
+    assert figures[3] == (200, 0.0)
+    assert figures[4][0] == 400
+    assert len({reply["id"] for reply in replies if reply["status"] == 200}) == 25
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/", 404), ("/media/x", 404), ("/imgdiff", 401), ("/health", 200)]
+)
+def test_statuses(service: Service, path: str, status: int) -> None:
+    reply = requests.get(service.url + path, timeout=10)
+    assert reply.status_code == reply.json()["status"] == status
+    assert reply.headers["x-request-id"]
+
+
+def test_a_page_of_another_origin_may_call(service: Service) -> None:
+    headers = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "GET"}
+    reply = requests.options(f"{service.url}/imgdiff", headers=headers, timeout=10)
+    assert reply.status_code == 204
+    assert reply.headers["access-control-allow-origin"] == "*"
+
+
+def test_nothing_on_this_machine_is_fetched(service: Service) -> None:
+    endpoint = service.found(r"AWS endpoint at (\S+)")
+    reply = service.imgdiff(src=f"{endpoint}/imgdiff-media/")
+    assert reply.json()["status"] == 400
+
+
+def test_a_request_over_the_gateways_limit_is_refused(service: Service) -> None:
+    reply = requests.post(f"{service.url}/imgdiff", data=b"x" * (6 * 1024 * 1024 + 1), timeout=30)
+    assert reply.status_code == 413
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_port_can_be_chosen_and_is_free_again(how: signal.Signals) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+    running = start(port)
+    assert running.url == f"http://127.0.0.1:{port}"
+    assert running.found(r"AWS endpoint at (\S+)") == f"http://127.0.0.1:{port + 1}"
+    assert stop(running.process, how) == 0
+    # Binding says so at once if anything of it still listens.
+    socket.create_server(("127.0.0.1", port)).close()
+    socket.create_server(("127.0.0.1", port + 1)).close()
+
+
+def test_a_taken_port_is_said_plainly(service: Service) -> None:
+    port = service.url.rpartition(":")[2]
+    failed = start(int(port))
+    assert failed.process.wait(timeout=15) != 0
+    failed.process.stdout.close()  # type: ignore[union-attr]
+    assert f"port {port}" in failed.said.lower()
+    assert "Traceback" not in failed.said
