@@ -120,6 +120,15 @@ def test_the_link_leads_to_the_picture(service: Service) -> None:
     assert reply["bbox"] == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
 
 
+def test_the_reply_in_the_readme_is_the_real_one(service: Service) -> None:
+    readme = (ROOT / "README.md").read_text()
+    told = json.loads(readme.partition("```json")[2].partition("```")[0])
+    reply = service.imgdiff().json()
+    assert list(told) == list(reply)
+    for name in told.keys() - {"link", "ssl_link", "id"}:
+        assert told[name] == reply[name]
+
+
 def test_blob_is_the_same_picture(service: Service) -> None:
     stored = requests.get(service.imgdiff().json()["link"], timeout=10)
     blob = service.imgdiff(blob="True")

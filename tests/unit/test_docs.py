@@ -1,0 +1,68 @@
+"""What the README must tell, it tells."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from imgdiff import errors
+from imgdiff.engine import Comparison
+from imgdiff.fields import ImgdiffFields
+from imgdiff.settings import Settings
+from tests.stack import TEMPLATE, load
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+FUNCTION = load(TEMPLATE)["Resources"]["ApiFunction"]["Properties"]
+CODE = set(re.findall(r"`([^`\n]+)`", README))
+
+
+def tree(error: type[errors.ImgdiffError]) -> set[type[errors.ImgdiffError]]:
+    return {error}.union(*map(tree, error.__subclasses__()))
+
+
+@pytest.mark.parametrize("name", [setting.name.upper() for setting in fields(Settings)])
+def test_setting(name: str) -> None:
+    assert name in CODE
+
+
+@pytest.mark.parametrize("name", FUNCTION["Environment"]["Variables"])
+def test_variable_of_the_stack(name: str) -> None:
+    internal = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
+    assert name in CODE | internal
+
+
+@pytest.mark.parametrize("status", sorted({error.status for error in tree(errors.ImgdiffError)}))
+def test_error_code(status: int) -> None:
+    assert re.search(rf"^\| {status} \|", README, re.MULTILINE)
+
+
+def test_no_other_error_code() -> None:
+    told = set(re.findall(r"^\| (\d{3}) \|", README, re.MULTILINE))
+    assert told == {str(error.status) for error in tree(errors.ImgdiffError)}
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(ImgdiffFields)])
+def test_field(name: str) -> None:
+    assert name in CODE
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(Comparison) if f.name != "image"])
+def test_figure(name: str) -> None:
+    assert name in CODE
+
+
+@pytest.mark.parametrize(
+    "route",
+    [event["Properties"] for event in FUNCTION["Events"].values() if "Path" in event["Properties"]],
+)
+def test_route(route: dict[str, str]) -> None:
+    assert f"{route['Method']} {route['Path']}" in CODE
+
+
+def test_the_default_limits() -> None:
+    settings = Settings.from_env({"MEDIA_BUCKET": "", "KEYS_TABLE": ""})
+    assert f"{settings.max_image_bytes // 10**6} MB | `MAX_IMAGE_BYTES`" in README
+    assert f"{settings.max_image_pixels // 10**6} megapixels | `MAX_IMAGE_PIXELS`" in README
+    assert f"{settings.fetch_timeout_seconds} s | `FETCH_TIMEOUT_SECONDS`" in README
+    assert f"is good: {settings.link_expires_seconds}." in README
