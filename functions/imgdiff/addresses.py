@@ -14,7 +14,7 @@ from imgdiff.errors import InvalidField
 
 _MAX_LENGTH = 2048
 _PLAIN = re.compile(r"[!-\[\]-~]+")  # visible ASCII without the backslash
-_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
+_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+")
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -78,7 +78,12 @@ class Location:
             It is refused, or leaves https for http.
         """
         _refuse_unplain(reference)
-        location = locate(urljoin(f"{self.scheme}://{self.authority}{self.path}", reference))
+        base = f"{self.scheme}://{self.authority}{self.path}"
+        try:
+            address = urljoin(base, reference)
+        except ValueError as error:
+            raise InvalidField("redirects to what is not a valid address") from error
+        location = locate(address)
         if self.scheme == "https" and location.scheme == "http":
             raise InvalidField("redirects from https to http")
         return location
@@ -100,8 +105,8 @@ def locate(address: str) -> Location:
         raise InvalidField("is not a valid address") from error
     if parts.scheme not in _DEFAULT_PORTS:
         raise InvalidField("must begin with http:// or https://")
-    if "@" in parts.netloc or "%" in parts.netloc:
-        raise InvalidField("must not carry a user name or an encoded host")
+    if set("@%[]") & set(parts.netloc):
+        raise InvalidField("must not carry a user name, an encoded host or an IPv6 address")
     host = _checked_host(parts)
     port = _DEFAULT_PORTS[parts.scheme] if port is None else port
     if port not in _DEFAULT_PORTS.values():

@@ -5,12 +5,13 @@ the address that was checked. A watchdog cuts the connection at the deadline, wh
 sends until then.
 """
 
+import io
 import logging
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Buffer, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPException
@@ -21,6 +22,7 @@ from urllib3.exceptions import HTTPError
 
 from imgdiff.addresses import Location, is_ipv4, is_public, locate
 from imgdiff.errors import (
+    ImgdiffError,
     InvalidField,
     OriginFailed,
     OriginNotFound,
@@ -35,7 +37,10 @@ _MAX_REDIRECTS = 3
 _CONNECT_SECONDS = 3.0
 _CHUNK = 1 << 16
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_NETWORK_ERRORS = (OSError, HTTPError, HTTPException)
+# The HTTP libraries also let a ValueError of their parsing through.
+_NETWORK_ERRORS = (OSError, HTTPError, HTTPException, ValueError)
+# What a body may grow by on its way: headers and the framing of its chunks.
+_FRAMING_BYTES = 1 << 20
 
 # Its warnings carry the whole address, which may hold a secret of the caller's.
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
@@ -122,9 +127,11 @@ class Fetcher:
             ):
                 stream.settimeout(watchdog.remaining())
                 answer = self._exchange(stream, location, watchdog.remaining())
-        except _NETWORK_ERRORS as error:
+        except (ImgdiffError, *_NETWORK_ERRORS) as error:
             if watchdog.expired() or isinstance(error, TimeoutError):
                 raise OriginTimeout("took too long to arrive") from error
+            if isinstance(error, ImgdiffError):
+                raise
             raise OriginFailed("could not be fetched: its server failed") from error
         # A connection cut by the watchdog can look like the regular end of a body.
         if watchdog.expired():
@@ -136,7 +143,7 @@ class Fetcher:
             addresses = [host] if is_ipv4(host) else _within(deadline, lambda: self._resolve(host))
         except TimeoutError as error:
             raise OriginTimeout("took too long to arrive") from error
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise OriginNotFound("names a host that does not exist") from error
         if not addresses:
             raise OriginNotFound("names a host that does not exist")
@@ -153,7 +160,7 @@ class Fetcher:
         self, stream: socket.socket, location: Location, timeout: float
     ) -> bytes | Location:
         connection = HTTPConnection(location.host, location.port, timeout=timeout)
-        connection.sock = stream
+        connection.sock = _Metered(stream, 2 * self._max_bytes + _FRAMING_BYTES)
         connection.request(
             "GET",
             location.path,
@@ -192,6 +199,41 @@ class Fetcher:
         return bytes(body)
 
 
+class _Metered:
+    """A connection that ends when it has brought too much, whatever its framing says of it.
+
+    It has what the HTTP library asks of a socket. Closing is left to whoever opened the socket.
+    """
+
+    def __init__(self, stream: socket.socket, limit: int) -> None:
+        self._stream = stream
+        self._limit = limit
+        self.sendall = stream.sendall
+        self.settimeout = stream.settimeout
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Meter(self._stream, self._limit))
+
+    def close(self) -> None:
+        pass
+
+
+class _Meter(io.RawIOBase):
+    def __init__(self, stream: socket.socket, limit: int) -> None:
+        self._stream = stream
+        self._left = limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        count = self._stream.recv_into(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise TooLarge("is larger than can be fetched")
+        return count
+
+
 class _Watchdog:
     """Cuts a connection at a deadline, however busy it looks."""
 
@@ -211,8 +253,9 @@ class _Watchdog:
     @contextmanager
     def guard(self, connection: socket.socket) -> Iterator[None]:
         # TLS takes the socket's descriptor over; a duplicate still reaches the connection.
+        remaining = self.remaining()
         duplicate = connection.dup()
-        timer = threading.Timer(self.remaining(), _cut, [duplicate])
+        timer = threading.Timer(remaining, _cut, [duplicate])
         timer.daemon = True
         timer.start()
         try:

@@ -32,7 +32,7 @@ class Keys(Protocol):
 
 def hash_key(key: str) -> str:
     """SHA-256 of a key, 64 hex digits."""
-    return hashlib.sha256(key.encode()).hexdigest()
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
 def authenticate(key: str, keys: Keys) -> Key:

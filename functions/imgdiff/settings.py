@@ -62,19 +62,16 @@ class Settings:
         values: dict[str, str | int] = {}
         for setting in fields(cls):
             variable = setting.name.upper()
-            value = environ.get(variable, setting.metadata["default"])
-            if value is None:
+            rule = setting.metadata
+            value = environ.get(variable, rule["default"] or "").rstrip("/")
+            if not value and rule["default"] is None:
                 raise InvalidSetting(f"{variable} is not set")
             values[setting.name] = (
-                _whole(variable, value, **_bounds(setting.metadata))
-                if "low" in setting.metadata
-                else value.rstrip("/")
+                _whole(variable, value, low=rule["low"], high=rule["high"])
+                if "low" in rule
+                else value
             )
         return cls(**values)  # type: ignore[arg-type]
-
-
-def _bounds(metadata: Mapping[str, Any]) -> dict[str, int]:
-    return {"low": metadata["low"], "high": metadata["high"]}
 
 
 def _whole(variable: str, value: str, *, low: int, high: int) -> int:

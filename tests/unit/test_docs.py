@@ -61,7 +61,7 @@ def test_route(route: dict[str, str]) -> None:
 
 
 def test_the_default_limits() -> None:
-    settings = Settings.from_env({"MEDIA_BUCKET": "", "KEYS_TABLE": ""})
+    settings = Settings.from_env({"MEDIA_BUCKET": "media", "KEYS_TABLE": "keys"})
     assert f"{settings.max_image_bytes // 10**6} MB | `MAX_IMAGE_BYTES`" in README
     assert f"{settings.max_image_pixels // 10**6} megapixels | `MAX_IMAGE_PIXELS`" in README
     assert f"{settings.fetch_timeout_seconds} s | `FETCH_TIMEOUT_SECONDS`" in README
