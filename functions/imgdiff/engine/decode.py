@@ -20,6 +20,11 @@ _UNREADABLE_MODES = ("I", "F")
 _WHITE_IS_ZERO = 0
 _PHOTOMETRIC_INTERPRETATION = 262
 _BITS_PER_SAMPLE = 258
+_SAMPLE_FORMAT = 339
+_UNSIGNED = 1
+# A progressive JPEG has about ten. Each costs a pass over the whole image.
+_MAX_SCANS = 100
+_START_OF_SCAN = b"\xff\xda"
 
 # The limit is checked here, for every image and at the caller's own figure.
 Image.MAX_IMAGE_PIXELS = None
@@ -48,6 +53,8 @@ def decode(data: bytes, *, max_pixels: int) -> Frame:
     width, height = image.size
     if width * height > max_pixels:
         raise TooLarge(f"is {width}x{height} pixels, over the limit of {max_pixels} pixels")
+    if stored.format in ("JPEG", "MPO") and data.count(_START_OF_SCAN) > _MAX_SCANS:
+        raise TooLarge(f"has more than {_MAX_SCANS} scans")
     try:
         packing = stored.tile[0].args if stored.format == "PNG" else None
         stored.load()
@@ -56,10 +63,10 @@ def decode(data: bytes, *, max_pixels: int) -> Frame:
             image = _eight_bit(stored)
         elif "transparency" in stored.info:
             image = _with_colour_key(stored, packing, data)
+        return Frame(image, orientation)
     # Pillow's decoders raise whatever their format's parsing happens to raise.
     except Exception as error:
         raise UnsupportedImage("is damaged or cut short") from error
-    return Frame(image, orientation)
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:
@@ -69,15 +76,19 @@ def _open(data: bytes) -> ImageFile.ImageFile:
         raise UnsupportedImage(f"is not an image ({', '.join(FORMATS)})") from error
     if image.format not in _ACCEPTED or 0 in image.size:
         raise UnsupportedImage(f"is not an image ({', '.join(FORMATS)})")
-    if image.mode in _UNREADABLE_MODES:
+    tags: Any = getattr(image, "tag_v2", {})
+    signed = any(sample != _UNSIGNED for sample in tags.get(_SAMPLE_FORMAT, ()))
+    if signed or image.mode in _UNREADABLE_MODES:
         raise UnsupportedImage("has signed, 32-bit or floating-point samples")
     return image
 
 
 def _orientation(image: Image.Image) -> int:
-    # Pillow turns a TIFF itself, and drops the tag.
+    # Pillow turns a TIFF itself. Of what else may hold EXIF, viewers heed the format's own place.
+    exif = Image.Exif()
     try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        exif.load(image.info.get("exif", b""))
+        return 1 if image.format == "TIFF" else int(exif.get(ExifTags.Base.Orientation, 1))
     except Exception:  # noqa: BLE001 - EXIF that can't be parsed, however it fails, says nothing
         return 1
 

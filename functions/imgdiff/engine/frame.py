@@ -1,7 +1,5 @@
 """A decoded image, read in strips as a viewer shows it."""
 
-from functools import cached_property
-
 from PIL import Image
 
 from imgdiff.engine.strips import strips
@@ -37,6 +35,8 @@ class Frame:
     ----------
     width, height : int
         Size in pixels, as shown.
+    opaque : bool
+        Whether every pixel is opaque, whatever the file has room for.
     """
 
     def __init__(self, image: Image.Image, orientation: int) -> None:
@@ -45,11 +45,7 @@ class Frame:
         self._mode = "RGBA" if image.has_transparency_data else "RGB"
         sideways = self._turn is not None and self._turn[1]
         self.width, self.height = image.size[::-1] if sideways else image.size
-
-    @cached_property
-    def opaque(self) -> bool:
-        """Whether every pixel is opaque, whatever the file has room for."""
-        return self._mode == "RGB" or all(
+        self.opaque = self._mode == "RGB" or all(
             self._shown(top, bottom).getchannel("A").getextrema() == (255, 255)
             for top, bottom in strips(self.width, self.height)
         )
