@@ -1,0 +1,101 @@
+"""Peak memory: two decoded frames as Pillow holds them, the files, and little else."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.unit.engine.images import Pixels, encode, exif, photograph
+from tests.unit.engine.png_writer import png
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="Peak memory is read from Linux's /proc."
+)
+
+ROOT = Path(__file__).parents[3]
+PIXELS = 20_000_000
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one comparison took."""
+
+    memory: int
+    files: int
+
+
+def measured(folder: Path, small: bytes, source: bytes, target: bytes) -> Measured:
+    files = {"small": small, "source": source, "target": target}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.unit.engine.peak_memory",
+            *(str(folder / name) for name in files),
+        ],
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "functions"), str(ROOT)])},
+        capture_output=True,
+        text=True,
+    )
+    memory, image, changed = map(int, done.stdout.split())
+    assert changed
+    return Measured(memory, len(source) + len(target) + image)
+
+
+def pictures() -> tuple[Pixels, Pixels]:
+    """20 megapixels, and the same with a large part changed."""
+    source = np.tile(photograph(400, 500), (10, 10, 1))
+    target = source.copy()
+    target[1000:3000, 1000:4000] ^= 5
+    return source, target
+
+
+def test_rgb_png(tmp_path: Path) -> None:
+    source, target = (png(pixels, "rgb") for pixels in pictures())
+
+    found = measured(tmp_path, png(photograph(9, 9), "rgb"), source, target)
+
+    assert found.memory <= 1.2 * (2 * 4 * PIXELS + found.files)
+
+
+def test_rotated_jpeg(tmp_path: Path) -> None:
+    small, source, target = (
+        encode(pixels, "JPEG", exif=exif(6)) for pixels in (photograph(9, 9), *pictures())
+    )
+
+    found = measured(tmp_path, small, source, target)
+
+    assert found.memory <= 1.2 * (2 * 4 * PIXELS + found.files)
+
+
+def test_palette_png(tmp_path: Path) -> None:
+    palette = np.arange(768, dtype=np.uint8).reshape(256, 3)
+    small, source, target = (
+        png(pixels[..., 0], "palette", palette=palette)
+        for pixels in (photograph(9, 9), *pictures())
+    )
+
+    found = measured(tmp_path, small, source, target)
+
+    assert found.memory <= 2 * PIXELS + found.files + 16 * MEGABYTE
+
+
+def test_translucent_png(tmp_path: Path) -> None:
+    # Smaller, as transparent pixels take longer to write; every step has its own code for them.
+    small, source, target = (
+        encode(pixels[:2000, :2500, [0, 1, 2, 0]], "PNG", compress_level=1)
+        for pixels in (photograph(9, 9), *pictures())
+    )
+
+    found = measured(tmp_path, small, source, target)
+
+    assert found.memory <= 2 * 4 * PIXELS / 4 + found.files + 16 * MEGABYTE

@@ -1,0 +1,87 @@
+"""Keys: who may call."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgdiff.errors import InvalidKey
+from imgdiff.keys import Key, authenticate, hash_key
+
+ALICE = Key("alice")
+
+
+class FakeKeys:
+    """Keys in a dictionary; notes what it was asked for."""
+
+    def __init__(self, records: dict[str, Key]) -> None:
+        self._records = {hash_key(key): record for key, record in records.items()}
+        self.asked: list[str] = []
+
+    def find(self, key_sha256: str) -> Key | None:
+        self.asked.append(key_sha256)
+        return self._records.get(key_sha256)
+
+
+@pytest.fixture
+def keys() -> FakeKeys:
+    return FakeKeys({"open sesame": ALICE, "closed": Key("bob", disabled=True)})
+
+
+@pytest.mark.parametrize(
+    ("key", "digest"),
+    [
+        ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        ("ü", "607474ca475a9724d7360aba71a56d5df77e61350e3f724cfa1f46e857e2d85f"),
+    ],
+)
+def test_hash_is_sha256_of_utf8(key: str, digest: str) -> None:
+    assert hash_key(key) == digest
+
+
+def test_known_key_may_call(keys: FakeKeys) -> None:
+    assert authenticate("open sesame", keys) == ALICE
+
+
+def test_store_sees_the_hash_alone(keys: FakeKeys) -> None:
+    authenticate("open sesame", keys)
+
+    assert keys.asked == [hash_key("open sesame")]
+    assert "sesame" not in keys.asked[0]
+
+
+def test_missing_key_is_asked_for_without_a_look_at_the_store(keys: FakeKeys) -> None:
+    with pytest.raises(InvalidKey) as raised:
+        authenticate("", keys)
+    assert raised.value.field is None
+    assert str(raised.value) == (
+        "a key is required: send it as the field key or the header x-api-key"
+    )
+    assert keys.asked == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param("nobody", id="unknown"),
+        pytest.param("closed", id="disabled"),
+        pytest.param("Open sesame", id="other case"),
+        pytest.param("open sesame ", id="trailing space"),
+        pytest.param(" ", id="space"),
+        pytest.param("öpen sesame", id="not ascii"),
+        pytest.param("\x00", id="nul"),
+        pytest.param("\ud800", id="half a character"),
+        pytest.param("x" * 100_000, id="long"),
+        pytest.param(hash_key("open sesame"), id="hash"),
+    ],
+)
+def test_other_keys_are_refused_alike(keys: FakeKeys, key: str) -> None:
+    with pytest.raises(InvalidKey) as raised:
+        authenticate(key, keys)
+    assert raised.value.field is None
+    assert str(raised.value) == "the key is not valid"
+
+
+@given(st.text())
+def test_no_other_text_is_a_key(key: str) -> None:
+    with pytest.raises(InvalidKey):
+        authenticate(key, FakeKeys({f"{key}!": ALICE}))
