@@ -30,14 +30,14 @@ def load(path: Path) -> dict[str, Any]:
 def transform(path: Path, **parameters: str) -> dict[str, Any]:
     """Expand a SAM template and resolve its parameters and conditions.
 
-    As in CloudFormation, a parameter's value is a string whatever its type. References to
-    resources and pseudo parameters stay.
+    As in CloudFormation, a parameter's value is a string whatever its type, or a list of them.
+    References to resources and pseudo parameters stay.
     """
     template = load(path)
     unknown = parameters.keys() - template["Parameters"].keys()
     if unknown:
         raise ValueError(f"no such parameters: {sorted(unknown)}")
-    values = {
+    values: dict[str, Any] = {
         name: parameters.get(name, str(parameter["Default"]))
         for name, parameter in template["Parameters"].items()
     }
@@ -47,6 +47,9 @@ def transform(path: Path, **parameters: str) -> dict[str, Any]:
     session = boto3.Session(region_name=REGION)
     expanded = Translator({}, Parser(), boto_session=session).translate(template, dict(values))
 
+    for name, parameter in template["Parameters"].items():
+        if parameter["Type"] == "CommaDelimitedList":
+            values[name] = values[name].split(",")
     conditions = {
         name: _holds(condition, values) for name, condition in expanded.pop("Conditions").items()
     }
@@ -79,7 +82,7 @@ def deploy(template: dict[str, Any]) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
-def _holds(condition: dict[str, Any], values: dict[str, str]) -> bool:
+def _holds(condition: dict[str, Any], values: dict[str, Any]) -> bool:
     match condition:
         case {"Fn::Equals": [left, right]}:
             return bool(_resolve(left, values, {}) == _resolve(right, values, {}))
@@ -88,12 +91,17 @@ def _holds(condition: dict[str, Any], values: dict[str, str]) -> bool:
     raise ValueError(f"not a condition: {condition}")
 
 
-def _resolve(node: Any, values: dict[str, str], conditions: dict[str, bool]) -> Any:
+def _resolve(node: Any, values: dict[str, Any], conditions: dict[str, bool]) -> Any:  # noqa: PLR0911
     match node:
         case {"Ref": "AWS::NoValue"}:
             return _NOTHING
         case {"Ref": name} if name in values:
             return values[name]
+        case {"Fn::Join": [str(separator), items]}:
+            joined = _resolve(items, values, conditions)
+            if all(isinstance(item, str) for item in joined):
+                return separator.join(joined)
+            return {"Fn::Join": [separator, joined]}
         case {"Fn::If": [condition, then, otherwise]}:
             return _resolve(then if conditions[condition] else otherwise, values, conditions)
         case dict():

@@ -1,8 +1,12 @@
 """Lambda handler for API Gateway (HTTP API, payload 2.0): routes, replies, errors."""
 
+import base64
 import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 from aws_lambda_powertools.event_handler.api_gateway import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -11,14 +15,22 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from imgdiff.composition import services
-from imgdiff.difference import Difference, difference
 from imgdiff.errors import ImgdiffError, InternalError, MethodNotAllowed, NotFound, about
-from imgdiff.fields import ImgdiffFields, read_fields
-from imgdiff.keys import authenticate
+from imgdiff.fields import read_fields
+from imgdiff.keys import authorize
 from imgdiff.media import Links
+from imgdiff.operations import (
+    MAX_INLINE_BYTES,
+    OPERATIONS,
+    Answer,
+    Blob,
+    Caller,
+    Elsewhere,
+    Operation,
+)
+from imgdiff.submission import Submission, read_submission
 
-# A reply has 6 MB after base64, which makes three bytes four; the rest is for headers.
-MAX_BLOB_BYTES = 4_500_000
+type Reply = Response[str] | Response[bytes]
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _KEY_HEADERS = ("www-authenticate", "x-amzn-remapped-www-authenticate", "x-api-key")
@@ -31,81 +43,78 @@ _PREFLIGHT = {
     "access-control-allow-headers": "authorization, content-type, www-authenticate, x-api-key",
     "access-control-max-age": "86400",
 }
+_PAGES = Path(__file__).parent / "pages"
 
 logger = Logger()
 metrics = Metrics()
 app = APIGatewayHttpResolver()
 
 
-@app.get("/health")
-def health() -> Response[str]:
-    """Answer that the function is up and its settings are right."""
-    services()
-    return _json(200, {})
+def _serve(operation: Operation) -> Callable[[], Reply]:
+    def serve() -> Reply:
+        event = app.current_event
+        submission = read_submission(
+            event.raw_query_string,
+            event.headers.get("content-type") or "",
+            _body(),
+            max_bytes=MAX_INLINE_BYTES,
+        )
+        key = authorize(_key(submission), services().keys, now=int(time.time()))
+        fields = read_fields(operation.fields, submission)
+        links = _links()
+        caller = Caller(
+            services().reader(links), services().media, key.place, links, services().settings
+        )
+        answer = operation.run(fields, caller)
+        metrics.add_metric(operation.name.capitalize(), MetricUnit.Count, 1)
+        return _reply(answer)
+
+    return serve
 
 
-@app.get("/imgdiff")
-def imgdiff() -> Response[str] | Response[bytes]:
-    """Compare two images."""
-    query = _query()
-    authenticate(_key(query), services().keys)
-    fields = read_fields(ImgdiffFields, query)
-    links = _links()
-    found = difference(
-        fields,
-        read=services().reader(links),
-        media=services().media,
-        max_pixels=services().settings.max_image_pixels,
-        max_inline_bytes=MAX_BLOB_BYTES,
-    )
-    metrics.add_metric("Comparisons", MetricUnit.Count, 1)
-    metrics.add_metric("Diff", MetricUnit.NoUnit, found.comparison.diff)
-    return _blob(found, links) if fields.blob else _figures(found, links)
-
-
-@app.get("/media/<media_id>")
-def media(media_id: str) -> Response[str]:
+def media(media_id: str) -> Reply:
     """Redirect to where the image can be read for the next minutes."""
     with about("id"):
         presigned = services().media.presigned(media_id)
     return Response(302, headers={"Location": presigned, "Cache-Control": "no-store"})
 
 
-def _figures(found: Difference, links: Links) -> Response[str]:
-    comparison = found.comparison
-    body: dict[str, object] = {}
-    if found.media_id:
-        link = links.link(found.media_id)
-        body = {"link": link, "ssl_link": link, "id": found.media_id}
-    for name in (
-        *("diff", "width", "height", "mse", "rmse", "mae", "psnr"),
-        *("max_error", "changed_pixels", "changed_ratio", "bbox"),
-    ):
-        body[name] = getattr(comparison, name)
-    return _json(200, body)
+def health() -> Reply:
+    """Answer that the function is up and its settings are right."""
+    services()
+    return _json(200, {})
 
 
-def _blob(found: Difference, links: Links) -> Response[bytes]:
-    headers = {
-        "x-imgdiff-diff": repr(found.comparison.diff),
-        "x-imgdiff-changed-pixels": str(found.comparison.changed_pixels),
-    }
-    if found.media_id:
-        return Response(303, headers={**headers, "Location": links.link(found.media_id)})
-    return Response(200, content_type="image/png", body=found.comparison.image, headers=headers)
+def index() -> Reply:
+    """Tell a person what this is."""
+    return Response(200, content_type="text/html", body=(_PAGES / "index.html").read_text())
 
 
-def _query() -> dict[str, list[str]]:
-    # The event's parsed parameters join repeated fields with commas, which addresses may contain.
-    query: dict[str, list[str]] = {}
-    for name, value in parse_qsl(app.current_event.raw_query_string, keep_blank_values=True):
-        query.setdefault(name, []).append(value)
-    return query
+def openapi() -> Reply:
+    """Describe the API for programs."""
+    document = (_PAGES / "openapi.json").read_text()
+    return Response(200, content_type="application/json", body=document)
 
 
-def _key(query: dict[str, list[str]]) -> str:
+def _reply(answer: Answer) -> Reply:
+    match answer:
+        case Blob(content, content_type, headers):
+            return Response(200, content_type=content_type, body=content, headers=dict(headers))
+        case Elsewhere(link, headers):
+            return Response(303, headers={**headers, "Location": link})
+        case reply:
+            return _json(200, asdict(reply))
+
+
+def _body() -> bytes:
+    event = app.current_event
+    body = event.body or ""
+    return base64.b64decode(body) if event.is_base64_encoded else body.encode()
+
+
+def _key(submission: Submission) -> str:
     headers = app.current_event.headers
-    candidates = [*query.get("key", ()), *(headers.get(name) or "" for name in _KEY_HEADERS)]
+    candidates = [*submission.values.get("key", ()), *map(headers.get, _KEY_HEADERS)]
     scheme, _, token = (headers.get("authorization") or "").partition(" ")
     if scheme.lower() == "bearer":
         candidates.append(token.strip())
@@ -118,7 +127,7 @@ def _links() -> Links:
     return Links(base, aliases=(own,)) if base else Links(own)
 
 
-def _json(status: int, body: dict[str, object]) -> Response[str]:
+def _json(status: int, body: dict[str, Any]) -> Response[str]:
     return Response(
         status, content_type="application/json", body=json.dumps({"status": status, **body})
     )
@@ -142,27 +151,31 @@ def crashed(error: Exception) -> Response[str]:
 
 def no_such_route(_: NotFoundError) -> Response[str]:
     """Answer preflights, which browsers send to any path, and say what else is wrong."""
-    if app.current_event.http_method == "OPTIONS":
-        return Response(204, headers=_PREFLIGHT)
-    return failed(NotFound(f"there is nothing at {app.current_event.path[:80]}"))
+    event = app.current_event
+    if event.http_method == "OPTIONS":
+        return Response(204, headers=dict(_PREFLIGHT))
+    return failed(NotFound(f"there is nothing at {event.path[:80]}"))
 
 
+def _route(path: str, methods: Sequence[str], serve: Callable[..., Reply]) -> None:
+    def refuse(**_: str) -> Reply:
+        raise MethodNotAllowed(app.current_event.http_method, methods)
+
+    app.route(path, method=list(methods))(serve)
+    app.route(path, method=[method for method in _METHODS if method not in methods])(refuse)
+
+
+for _operation in OPERATIONS:
+    _route(_operation.path, _operation.methods, _serve(_operation))
+_route("/media/<media_id>", ("GET",), media)
+_route("/health", ("GET",), health)
+_route("/openapi.json", ("GET",), openapi)
+_route("/", ("GET",), index)
 app.exception_handler(ImgdiffError)(failed)
 app.exception_handler(Exception)(crashed)
 app.not_found(no_such_route)
 
 
-def _only_get(path: str) -> None:
-    @app.route(path, method=[method for method in _METHODS if method != "GET"])
-    def refuse(**_: str) -> None:
-        raise MethodNotAllowed(app.current_event.http_method, ["GET"])
-
-
-for route in ("/health", "/imgdiff", "/media/<media_id>"):
-    _only_get(route)
-
-
-@metrics.log_metrics
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_HTTP)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one request."""
@@ -171,4 +184,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     request_id = event["requestContext"]["requestId"]
     reply["headers"].update(_EVERY_REPLY, **{"x-request-id": request_id})
     logger.info("answered", status=reply["statusCode"], route=event["routeKey"])
+    metrics.flush_metrics()
+    # Where metrics are switched off, flushing leaves them to pile up.
+    metrics.clear_metrics()
     return reply

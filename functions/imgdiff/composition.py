@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
+from imgdiff.fields import ImageInput, Upload
 from imgdiff.settings import Settings
 
 if TYPE_CHECKING:
+    from imgdiff.dynamo_keys import DynamoKeys
     from imgdiff.fetch import Fetcher
-    from imgdiff.keys import Keys
     from imgdiff.media import Links, Media
 
 
@@ -41,10 +42,12 @@ class Services:
             s3,
             self.settings.media_bucket,
             link_expires_seconds=self.settings.link_expires_seconds,
+            # The table is reached only for media of a caller's own place.
+            find_place=lambda handle: self.keys.place(handle),  # noqa: PLW0108
         )
 
     @cached_property
-    def keys(self) -> "Keys":
+    def keys(self) -> "DynamoKeys":
         """Where keys are kept."""
         from imgdiff.aws import client
         from imgdiff.dynamo_keys import DynamoKeys
@@ -61,13 +64,15 @@ class Services:
             timeout=self.settings.fetch_timeout_seconds,
         )
 
-    def reader(self, links: "Links") -> Callable[[str], bytes]:
-        """What reads an image from its address: our own links from storage, others over HTTP."""
+    def reader(self, links: "Links") -> Callable[[ImageInput], bytes]:
+        """What reads an image: an upload as it is, our links from storage, others over HTTP."""
 
-        def read(address: str) -> bytes:
-            media_id = links.media_id(address)
+        def read(image: ImageInput) -> bytes:
+            if isinstance(image, Upload):
+                return image
+            media_id = links.media_id(image)
             if media_id is None:
-                return self.fetcher.fetch(address)
+                return self.fetcher.fetch(image)
             return self.media.get(media_id, max_bytes=self.settings.max_image_bytes)
 
         return read

@@ -1,4 +1,4 @@
-"""The use case of ``/imgdiff``: two addresses in, figures and a difference image out."""
+"""The use case of ``/imgdiff``: two images in, figures and a difference image out."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgdiff.errors import about
-from imgdiff.fields import ImgdiffFields
-from imgdiff.media import Media
+from imgdiff.fields import ImageInput, ImgdiffFields
+from imgdiff.formats import PNG
+from imgdiff.media import Media, Place
 
 if TYPE_CHECKING:
     from imgdiff.engine import Comparison
@@ -32,30 +33,33 @@ class Difference:
 def difference(
     fields: ImgdiffFields,
     *,
-    read: Callable[[str], bytes],
+    read: Callable[[ImageInput], bytes],
     media: Media,
+    place: Place | None,
     max_pixels: int,
     max_inline_bytes: int,
 ) -> Difference:
-    """Compare the images at two addresses.
+    """Compare two images.
 
     Parameters
     ----------
     fields : ImgdiffFields
     read : callable
-        Address to the bytes of the image there.
+        An image's address or content to its bytes.
     media : Media
         Where the difference image is stored, unless ``fields.blob`` asks for the image itself
         and it fits.
+    place : Place or None
+        A bucket of the caller's own.
     max_pixels : int
         The most pixels an image may have.
     max_inline_bytes : int
         The largest image that can be answered itself.
     """
 
-    def read_named(name: str, address: str) -> bytes:
+    def read_named(name: str, image: ImageInput) -> bytes:
         with about(name):
-            return read(address)
+            return read(image)
 
     with ThreadPoolExecutor(2) as pool:
         source = pool.submit(read_named, "src", fields.src)
@@ -69,4 +73,4 @@ def difference(
     image = comparison.image
     if image is None or (fields.blob and len(image) <= max_inline_bytes):
         return Difference(comparison, None)
-    return Difference(comparison, media.put(image, content_type="image/png", extension="png"))
+    return Difference(comparison, media.put(image, PNG, place))

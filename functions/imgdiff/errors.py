@@ -11,6 +11,7 @@
     ├── MethodNotAllowed     405  the route exists, for other methods
     ├── TooLarge             413  bytes or pixels over the limit
     ├── UnsupportedImage     415  not an image that is read here
+    ├── QuotaExceeded        429  the key has made all the requests it may make for now
     ├── InternalError        500  a defect of ours
     ├── OriginFailed         502  the image's server fails
     ├── StorageUnavailable   503  storage is throttled or out of reach
@@ -20,7 +21,7 @@ The class gives the status, the message is the sentence a caller reads. An error
 field of the request carries the field's name, put on by `about` where the name is known.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 
@@ -82,7 +83,7 @@ class MethodNotAllowed(ImgdiffError):
 
     status = 405
 
-    def __init__(self, method: str, allowed: list[str]) -> None:
+    def __init__(self, method: str, allowed: Sequence[str]) -> None:
         super().__init__(f"{method} is not allowed here, use {' or '.join(allowed)}")
         self.headers = {"Allow": ", ".join(allowed)}
 
@@ -97,6 +98,24 @@ class UnsupportedImage(ImgdiffError):
     """Not an image that is read here."""
 
     status = 415
+
+
+class QuotaExceeded(ImgdiffError):
+    """The key has made all the requests it may make for now.
+
+    Parameters
+    ----------
+    reason : str
+        Which limit.
+    retry_after : int
+        Seconds until the next request may succeed.
+    """
+
+    status = 429
+
+    def __init__(self, reason: str, *, retry_after: int) -> None:
+        super().__init__(reason)
+        self.headers = {"Retry-After": str(retry_after)}
 
 
 class InternalError(ImgdiffError):

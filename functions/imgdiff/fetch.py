@@ -144,6 +144,8 @@ class Fetcher:
         except TimeoutError as error:
             raise OriginTimeout("took too long to arrive") from error
         except (OSError, UnicodeError) as error:
+            if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+                raise OriginFailed("names a host that can't be looked up just now") from error
             raise OriginNotFound("names a host that does not exist") from error
         if not addresses:
             raise OriginNotFound("names a host that does not exist")
@@ -176,7 +178,7 @@ class Fetcher:
         )
         with closing(connection.getresponse()) as response:
             if response.status in _REDIRECTS and "location" in response.headers:
-                return location.follow(response.headers["location"])
+                return location.follow(response.headers["location"].strip())
             return self._body(response)
 
     def _body(self, response: HTTPResponse) -> bytes:
@@ -184,7 +186,7 @@ class Fetcher:
             raise OriginNotFound(f"could not be fetched: its server answered {response.status}")
         if response.status != 200:
             raise OriginFailed(f"could not be fetched: its server answered {response.status}")
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
+        if (response.headers.get("content-encoding") or "identity").lower() != "identity":
             raise OriginFailed("could not be fetched: its server sent an encoding not asked for")
         too_large = TooLarge(f"is over the limit of {self._max_bytes} bytes")
         if (response.length_remaining or 0) > self._max_bytes:

@@ -1,74 +1,188 @@
-"""The fields of requests: declared once as a dataclass, read from whatever carries them."""
+"""The fields of requests: declared once as dataclasses, read from whatever carried them."""
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol, get_args
 
-from imgdiff.errors import InvalidField
+from imgdiff.errors import InvalidField, about
+from imgdiff.formats import FORMATS, NAMES, PNG
+from imgdiff.submission import Submission
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
-_FALSE = frozenset({"false", "0", "no", "off", ""})
+_FALSE = frozenset({"false", "0", "no", "off"})
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_LONGEST_SIDE = 65_535
 
 
-class _Declaration(Protocol):
+class Upload(bytes):
+    """The content of an uploaded file."""
+
+    __slots__ = ()
+
+
+type ImageInput = str | Upload
+"""An image: its address, or its content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a field means and which values it takes.
+
+    Attributes
+    ----------
+    about : str
+        One sentence for whoever sends it.
+    low, high : int
+        Bounds of a number.
+    choices : tuple of str
+        The values that a text may have; empty for any.
+    longest : int
+        The most characters of a text.
+    upload : str
+        The name under which an image's file is uploaded.
+    """
+
+    about: str
+    low: int = 0
+    high: int = 0
+    choices: tuple[str, ...] = ()
+    longest: int = 1024
+    upload: str = ""
+
+
+class Declaration(Protocol):
+    """A dataclass whose fields, each annotated with a `Rule`, are a request's."""
+
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+_BLOB = Rule("Answer the image itself instead of JSON.")
+_WIDTH = Rule("Width in pixels; 0 for the same as the height.", high=_LONGEST_SIDE)
+_HEIGHT = Rule("Height in pixels; 0 for the same as the width.", high=_LONGEST_SIDE)
+_IMAGE = f"Address of the image ({NAMES}), or a link that this service returned."
 
 
 @dataclass(frozen=True, slots=True)
 class ImgdiffFields:
-    """Fields of ``/imgdiff``.
+    """Fields of ``/imgdiff``."""
 
-    Attributes
-    ----------
-    src, target : str
-        Addresses of the two images.
-    blob : bool
-        Answer the difference image itself instead of JSON.
-    """
-
-    src: str
-    target: str
-    blob: bool = False
+    src: Annotated[ImageInput, Rule(_IMAGE, upload="src")]
+    target: Annotated[ImageInput, Rule("The image to compare it to.", upload="target")]
+    blob: Annotated[bool, _BLOB] = False
 
 
-def read_fields[T: _Declaration](declaration: type[T], values: Mapping[str, Sequence[str]]) -> T:
+@dataclass(frozen=True, slots=True)
+class StoreFields:
+    """Fields of ``/store``."""
+
+    url: Annotated[ImageInput, Rule(_IMAGE, upload="file")] = ""
+    comment: Annotated[str, Rule("A remark; it is not kept.")] = ""
+    presign: Annotated[bool, Rule("Answer where to upload a large image to.")] = False
+    size: Annotated[
+        int, Rule("With presign: the image's size in bytes.", low=0, high=200_000_000)
+    ] = 0
+    type: Annotated[
+        str,
+        Rule(
+            "With presign: the image's media type.",
+            choices=tuple(known.content_type for known in FORMATS),
+        ),
+    ] = PNG.content_type
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeFields:
+    """Fields of ``/resize``."""
+
+    img: Annotated[ImageInput, Rule(_IMAGE, upload="file")]
+    width: Annotated[int, _WIDTH] = 0
+    height: Annotated[int, _HEIGHT] = 0
+    blob: Annotated[bool, _BLOB] = False
+
+
+@dataclass(frozen=True, slots=True)
+class CropFields:
+    """Fields of ``/crop``."""
+
+    img: Annotated[ImageInput, Rule(_IMAGE, upload="file")]
+    x: Annotated[int, Rule("Left edge in pixels.", high=_LONGEST_SIDE)] = 0
+    y: Annotated[int, Rule("Top edge in pixels.", high=_LONGEST_SIDE)] = 0
+    width: Annotated[int, _WIDTH] = 0
+    height: Annotated[int, _HEIGHT] = 0
+    blob: Annotated[bool, _BLOB] = False
+
+
+def read_fields[T: Declaration](declaration: type[T], submission: Submission) -> T:
     """Read the declared fields; others are ignored.
 
     Parameters
     ----------
     declaration : dataclass type
-        Its fields' names, types and defaults are what is read.
-    values : mapping of str to sequence of str
-        Every value given for each name.
+        Its fields' names, types, defaults and bounds are what is read.
+    submission : Submission
+        What the caller sent.
 
     Raises
     ------
     InvalidField
-        A required field is missing or empty, given twice, or not of its type.
+        A required field is missing or empty, given twice, or not of its type or bounds.
     """
     read: dict[str, object] = {}
     for declared in fields(declaration):
-        given = values.get(declared.name, ())
+        kind, rule = annotation(declared)
+        texts = submission.values.get(declared.name, [])
+        given = [*texts, *map(Upload, submission.files.get(rule.upload, ()))]
         if len(given) > 1:
             raise InvalidField("is given more than once", field=declared.name)
-        if given and (given[0] or declared.default is not MISSING):
-            read[declared.name] = _READERS[declared.type](declared.name, given[0])
-        elif declared.default is MISSING:
-            raise InvalidField("is required", field=declared.name)
+        required = declared.default is MISSING
+        if given and given[0]:
+            with about(declared.name):
+                read[declared.name] = _READERS[kind](given[0], rule)
+        elif required:
+            other = f", or its file as {rule.upload}" if rule.upload != declared.name else ""
+            raise InvalidField(f"is required{other}", field=declared.name)
     return declaration(**read)
 
 
-def _boolean(name: str, value: str) -> bool:
+def annotation(declared: Field[Any]) -> tuple[object, Rule]:
+    """The type and the rule of a declared field."""
+    kind, rule = get_args(declared.type)
+    return kind, rule
+
+
+def _boolean(value: str, _: Rule) -> bool:
     folded = value.lower()
     if folded in _TRUE:
         return True
     if folded in _FALSE:
         return False
-    raise InvalidField(f"must be true or false, not {value[:40]!r}", field=name)
+    raise InvalidField(f"must be true or false, not {value[:40]!r}")
 
 
-def _string(_: str, value: str) -> str:
+def _whole(value: str, rule: Rule) -> int:
+    if not _WHOLE.fullmatch(value) or not rule.low <= int(value) <= rule.high:
+        raise InvalidField(
+            f"must be a whole number from {rule.low} to {rule.high}, not {value[:40]!r}"
+        )
+    return int(value)
+
+
+def _text(value: str, rule: Rule) -> str:
+    if rule.choices and value not in rule.choices:
+        raise InvalidField(f"must be one of {', '.join(rule.choices)}")
+    if len(value) > rule.longest:
+        raise InvalidField(f"is longer than {rule.longest} characters")
     return value
 
 
-_READERS: dict[object, Callable[[str, str], object]] = {bool: _boolean, str: _string}
+def _image(value: ImageInput, _: Rule) -> ImageInput:
+    return value
+
+
+_READERS: dict[object, Callable[[Any, Rule], object]] = {
+    bool: _boolean,
+    int: _whole,
+    str: _text,
+    ImageInput: _image,
+}

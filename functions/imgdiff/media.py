@@ -1,21 +1,70 @@
-"""Stored images: unguessable ids, and links that live as long as the object."""
+"""Stored images: unguessable ids, links that live as long as the object, and where it lies."""
 
 import re
 import uuid
 from dataclasses import dataclass
 from typing import Protocol
 
-_ID = re.compile(r"[0-9a-f]{32}\.[a-z]{3,4}")
+from imgdiff.formats import Format
+
+_ID = re.compile(r"[0-9a-f]{32}(?:-([0-9a-f]{12}))?\.[a-z]{3,4}")
 
 
-def new_id(extension: str) -> str:
-    """An unguessable media id: 122 random bits and the file's extension."""
-    return f"{uuid.uuid4().hex}.{extension}"
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A bucket of a caller's own, for their results.
+
+    Attributes
+    ----------
+    handle : str
+        What ids of media in this place carry, so that their links are found again: 12 random hex
+        digits.
+    bucket, prefix : str
+        Where the media lie; the prefix ends in a slash or is empty.
+    """
+
+    handle: str
+    bucket: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class DirectUpload:
+    """How to upload an image directly to storage.
+
+    Attributes
+    ----------
+    media_id : str
+        The id that the image will have.
+    url : str
+        Where to POST a multipart form.
+    fields : dict of str to str
+        The form's fields, which come before its ``file``.
+    expires_seconds : int
+        How long that is good.
+    """
+
+    media_id: str
+    url: str
+    fields: dict[str, str]
+    expires_seconds: int
+
+
+def new_id(extension: str, place: Place | None = None) -> str:
+    """An unguessable media id: 122 random bits, its place's handle and the file's extension."""
+    handle = f"-{place.handle}" if place else ""
+    return f"{uuid.uuid4().hex}{handle}.{extension}"
 
 
 def is_id(text: str) -> bool:
     """Whether ``text`` has the form of a media id."""
     return _ID.fullmatch(text) is not None
+
+
+def handle_of(media_id: str) -> str | None:
+    """The handle of the place that a media id carries."""
+    found = _ID.fullmatch(media_id)
+    return found[1] if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +98,7 @@ class Links:
 class Media(Protocol):
     """Where images are stored."""
 
-    def put(self, content: bytes, *, content_type: str, extension: str) -> str:
+    def put(self, content: bytes, kind: Format, place: Place | None = None) -> str:
         """Store an image and return its id."""
         ...
 
@@ -59,4 +108,8 @@ class Media(Protocol):
 
     def presigned(self, media_id: str) -> str:
         """A short-lived address of an image; raises NotFound when it has expired."""
+        ...
+
+    def direct_upload(self, kind: Format, size: int, place: Place | None = None) -> DirectUpload:
+        """How to upload an image of this type, of at most ``size`` bytes, directly."""
         ...

@@ -1,44 +1,59 @@
-"""Media in S3."""
+"""Media in S3: in the service's own bucket, or in one of a caller's own."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from imgdiff.aws import error_status, storage_errors
 from imgdiff.errors import NotFound, TooLarge
-from imgdiff.media import is_id, new_id
+from imgdiff.formats import Format
+from imgdiff.media import DirectUpload, Place, handle_of, is_id, new_id
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 _PREFIX = "media/"
+_GONE = "names no media, or media that has expired"
 
 
 class S3Media:
-    """Images in an S3 bucket, under ``media/``.
+    """Images in S3 buckets.
 
     Parameters
     ----------
     client : S3Client
     bucket : str
+        The service's own bucket, where images lie under ``media/``.
     link_expires_seconds : int
         How long a presigned address is good.
+    find_place : callable
+        Handle to the place that carries it, or None.
     """
 
-    def __init__(self, client: "S3Client", bucket: str, *, link_expires_seconds: int) -> None:
+    def __init__(
+        self,
+        client: "S3Client",
+        bucket: str,
+        *,
+        link_expires_seconds: int,
+        find_place: Callable[[str], Place | None],
+    ) -> None:
         self._client = client
         self._bucket = bucket
         self._link_expires_seconds = link_expires_seconds
+        self._find_place = find_place
 
-    def put(self, content: bytes, *, content_type: str, extension: str) -> str:
+    def put(self, content: bytes, kind: Format, place: Place | None = None) -> str:
         """Store an image and return its id."""
-        media_id = new_id(extension)
+        media_id = new_id(kind.extension, place)
+        bucket, key = self._at(media_id, place)
         with storage_errors():
             self._client.put_object(
-                Bucket=self._bucket,
-                Key=_PREFIX + media_id,
+                Bucket=bucket,
+                Key=key,
                 Body=content,
-                ContentType=content_type,
+                ContentType=kind.content_type,
                 CacheControl="private, max-age=86400, immutable",
             )
         return media_id
@@ -53,9 +68,10 @@ class S3Media:
         TooLarge
             It is larger than ``max_bytes``.
         """
+        bucket, key = self._find(media_id)
         try:
             with storage_errors():
-                found = self._client.get_object(Bucket=self._bucket, Key=_PREFIX + media_id)
+                found = self._client.get_object(Bucket=bucket, Key=key)
                 if found["ContentLength"] > max_bytes:
                     found["Body"].close()
                     raise TooLarge(f"is over the limit of {max_bytes} bytes")
@@ -71,23 +87,44 @@ class S3Media:
         NotFound
             It has expired.
         """
-        if not is_id(media_id):
-            raise NotFound("names no media, or media that has expired")
+        bucket, key = self._find(media_id)
         try:
             with storage_errors():
-                self._client.head_object(Bucket=self._bucket, Key=_PREFIX + media_id)
+                self._client.head_object(Bucket=bucket, Key=key)
         except ClientError as error:
             raise _not_found(error) from error
         return self._client.generate_presigned_url(
             "get_object",
-            Params={"Bucket": self._bucket, "Key": _PREFIX + media_id},
+            Params={"Bucket": bucket, "Key": key},
             ExpiresIn=self._link_expires_seconds,
         )
 
+    def direct_upload(self, kind: Format, size: int, place: Place | None = None) -> DirectUpload:
+        """How to upload an image of this type, of at most ``size`` bytes, directly to S3."""
+        media_id = new_id(kind.extension, place)
+        bucket, key = self._at(media_id, place)
+        content_type = {"Content-Type": kind.content_type}
+        form = self._client.generate_presigned_post(
+            bucket,
+            key,
+            Fields=dict(content_type),
+            Conditions=[content_type, ["content-length-range", 1, size]],
+            ExpiresIn=self._link_expires_seconds,
+        )
+        return DirectUpload(media_id, form["url"], form["fields"], self._link_expires_seconds)
+
+    def _find(self, media_id: str) -> tuple[str, str]:
+        handle = handle_of(media_id)
+        place = self._find_place(handle) if handle else None
+        if not is_id(media_id) or (handle and place is None):
+            raise NotFound(_GONE)
+        return self._at(media_id, place)
+
+    def _at(self, media_id: str, place: Place | None) -> tuple[str, str]:
+        if place:
+            return place.bucket, place.prefix + media_id
+        return self._bucket, _PREFIX + media_id
+
 
 def _not_found(error: ClientError) -> Exception:
-    return (
-        NotFound("names no media, or media that has expired")
-        if error_status(error) == 404
-        else error
-    )
+    return NotFound(_GONE) if error_status(error) == 404 else error

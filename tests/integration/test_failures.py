@@ -18,7 +18,9 @@ from types_boto3_s3 import S3Client
 
 from imgdiff.composition import Services
 from imgdiff.fetch import Fetcher
+from imgdiff.formats import PNG
 from imgdiff.keys import hash_key
+from imgdiff.operations import OPERATIONS
 from local.stack import KEY, sample_id
 from tests.integration.conftest import Get, Invoke, load, sample, stored
 
@@ -96,15 +98,25 @@ def test_events_that_fail(invoke: Invoke, event: str, status: int) -> None:
     assert invoke(load(event)).json()["status"] == status
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD"])
-@pytest.mark.parametrize("path", ["/imgdiff", "/health", "/media/x"])
-def test_method_not_allowed(get: Get, method: str, path: str) -> None:
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"])
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        *((operation.path, operation.methods) for operation in OPERATIONS),
+        *((path, ("GET",)) for path in ("/", "/health", "/media/x", "/openapi.json")),
+    ],
+)
+def test_method_not_allowed(get: Get, method: str, path: str, allowed: tuple[str, ...]) -> None:
     reply = get(path, method=method)
-    assert (reply.status, reply.headers["allow"]) == (405, "GET")
-    assert reply.json() == {"status": 405, "error": f"{method} is not allowed here, use GET"}
+    if method in allowed:
+        assert reply.status != 405
+        return
+    assert (reply.status, reply.headers["allow"]) == (405, ", ".join(allowed))
+    sentence = f"{method} is not allowed here, use {' or '.join(allowed)}"
+    assert reply.json() == {"status": 405, "error": sentence}
 
 
-@pytest.mark.parametrize("path", ["/", "/nowhere", "/imgdiff/", "/media", "/media/a/b"])
+@pytest.mark.parametrize("path", ["/nowhere", "/store/x", "/imgdiff/", "/media", "/media/a/b"])
 def test_no_such_route(get: Get, path: str) -> None:
     reply = get(path)
     assert reply.json() == {"status": 404, "error": f"there is nothing at {path}"}
@@ -121,7 +133,7 @@ def test_expired_media(get: Get, media_id: str) -> None:
 
 def put(services: Services, content: bytes) -> str:
     """Store ``content`` as if it were an image, and return its link."""
-    media_id = services.media.put(content, content_type="image/png", extension="png")
+    media_id = services.media.put(content, PNG)
     return sample("page-source.png").replace(sample_id("page-source.png"), media_id)
 
 
@@ -325,7 +337,10 @@ def test_defect_of_ours(get: Get, s3: S3Client, monkeypatch: pytest.MonkeyPatch)
         ("GET", "/imgdiff", {**PAGE, "blob": "true"}),
         ("GET", "/imgdiff", {**without("src"), "blob": "true"}),
         ("GET", "/imgdiff", without("key")),
-        ("POST", "/imgdiff", PAGE),
+        ("PUT", "/imgdiff", PAGE),
+        ("POST", "/store", PAGE),
+        ("GET", "/", {}),
+        ("GET", "/openapi.json", {}),
         ("OPTIONS", "/imgdiff", {}),
         ("GET", f"/media/{sample_id('page-source.png')}", {}),
         ("GET", "/media/x", {}),

@@ -10,10 +10,11 @@ import requests
 from PIL import Image
 from types_boto3_s3 import S3Client
 
-from imgdiff.api import MAX_BLOB_BYTES
 from imgdiff.composition import Services
 from imgdiff.engine import compare
+from imgdiff.formats import PNG
 from imgdiff.media import Links
+from imgdiff.operations import MAX_INLINE_BYTES
 from local.stack import KEY
 from tests.integration.conftest import BASE_URL, Get, Invoke, load, sample, stored
 
@@ -92,7 +93,7 @@ def test_blob_too_large_for_a_reply_is_stored(get: Get, services: Services, s3: 
     noise = np.random.default_rng(1).integers(0, 256, (2600, 2600), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(noise).save(file, "PNG", compress_level=1)
-    media_id = services.media.put(file.getvalue(), content_type="image/png", extension="png")
+    media_id = services.media.put(file.getvalue(), PNG)
     link = f"{BASE_URL}/media/{media_id}"
 
     reply = get("/imgdiff", {"src": link, "target": link, "key": KEY, "blob": "true"})
@@ -101,7 +102,7 @@ def test_blob_too_large_for_a_reply_is_stored(get: Get, services: Services, s3: 
     assert reply.headers["x-imgdiff-diff"] == "0.0"
     result = Links(BASE_URL).media_id(reply.headers["location"])
     assert s3.head_object(Bucket="imgdiff-media", Key=f"media/{result}")["ContentLength"] > (
-        MAX_BLOB_BYTES
+        MAX_INLINE_BYTES
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 
+from imgdiff.operations import OPERATIONS
 from imgdiff.settings import Settings
 from tests.stack import REGION, TEMPLATE, transform
 
@@ -77,7 +78,22 @@ def test_the_role_allows_what_the_function_does_and_no_more(stack: Stack) -> Non
         ("s3:PutObject", "${MediaBucket.Arn}/media/*"),
         ("s3:ListBucket", "${MediaBucket.Arn}"),
         ("dynamodb:GetItem", "${KeysTable.Arn}"),
+        ("dynamodb:UpdateItem", "${KeysTable.Arn}"),
     }
+
+
+def test_buckets_of_callers_own_are_granted_as_told() -> None:
+    arns = ["arn:aws:s3:::theirs", "arn:aws:s3:::theirs/results/*"]
+    stack = transform(TEMPLATE, CallerBucketArns=",".join(arns))
+    [granted] = [
+        statement
+        for policy in properties(stack, "ApiRole")["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Resource"] == arns
+    ]
+
+    assert granted["Effect"] == "Allow"
+    assert set(granted["Action"]) == {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
 
 
 def test_a_function_has_the_role_written_for_it_and_nothing_is_granted_elsewhere(
@@ -117,7 +133,9 @@ def test_routes(stack: Stack) -> None:
     }
 
     assert routes.keys() == {
-        ("get", "/imgdiff"),
+        *((method.lower(), each.path) for each in OPERATIONS for method in each.methods),
+        ("get", "/"),
+        ("get", "/openapi.json"),
         ("get", "/media/{id}"),
         ("get", "/health"),
         ("x-amazon-apigateway-any-method", "/$default"),
@@ -338,6 +356,7 @@ def test_a_page_of_any_origin_may_read_media_and_no_more(stack: Stack) -> None:
 def test_the_table_is_encrypted_and_can_be_restored(stack: Stack) -> None:
     table = properties(stack, "KeysTable")
 
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     assert table["SSESpecification"] == {"SSEEnabled": True}
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 

@@ -21,11 +21,14 @@ from imgdiff.errors import (
     TooLarge,
     UnsupportedImage,
 )
-from imgdiff.fields import ImgdiffFields
+from imgdiff.fields import ImageInput, ImgdiffFields
+from imgdiff.formats import PNG, Format
+from imgdiff.media import DirectUpload, Place
 
 SRC = "http://a.example/1.png"
 TARGET = "http://b.example/2.png"
 LARGE = 1_000_000
+PLACE = Place("0123456789ab", "theirs", "results/")
 
 
 def png(width: int, height: int, colour: str) -> bytes:
@@ -44,14 +47,14 @@ class FakeMedia:
     """Media in a list."""
 
     def __init__(self, failure: ImgdiffError | None = None) -> None:
-        self.stored: list[tuple[bytes, str, str]] = []
+        self.stored: list[tuple[bytes, Format, Place | None]] = []
         self._failure = failure
 
-    def put(self, content: bytes, *, content_type: str, extension: str) -> str:
+    def put(self, content: bytes, kind: Format, place: Place | None = None) -> str:
         if self._failure:
             raise self._failure
-        self.stored.append((content, content_type, extension))
-        return f"id-{len(self.stored)}.{extension}"
+        self.stored.append((content, kind, place))
+        return f"id-{len(self.stored)}.{kind.extension}"
 
     def get(self, media_id: str, *, max_bytes: int) -> bytes:
         raise NotImplementedError(media_id, max_bytes)
@@ -59,10 +62,14 @@ class FakeMedia:
     def presigned(self, media_id: str) -> str:
         raise NotImplementedError(media_id)
 
+    def direct_upload(self, kind: Format, size: int, place: Place | None = None) -> DirectUpload:
+        raise NotImplementedError(kind, size, place)
 
-def reader(answers: dict[str, bytes | Exception]) -> Callable[[str], bytes]:
-    def read(address: str) -> bytes:
-        answer = answers[address]
+
+def reader(answers: dict[str, bytes | Exception]) -> Callable[[ImageInput], bytes]:
+    def read(image: ImageInput) -> bytes:
+        assert isinstance(image, str)
+        answer = answers[image]
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -81,6 +88,7 @@ def test_figures_are_the_engines_and_the_picture_is_stored() -> None:
         fields(),
         read=reader({SRC: WHITE, TARGET: BLACK}),
         media=media,
+        place=PLACE,
         max_pixels=LARGE,
         max_inline_bytes=LARGE,
     )
@@ -88,7 +96,7 @@ def test_figures_are_the_engines_and_the_picture_is_stored() -> None:
     assert found.comparison == compare(WHITE, BLACK)
     assert found.comparison.diff == 1.0
     assert found.media_id == "id-1.png"
-    assert media.stored == [(PICTURE, "image/png", "png")]
+    assert media.stored == [(PICTURE, PNG, PLACE)]
 
 
 def test_source_and_target_are_not_mixed_up() -> None:
@@ -97,7 +105,7 @@ def test_source_and_target_are_not_mixed_up() -> None:
 
     there, back = (
         difference(
-            both, read=read, media=FakeMedia(), max_pixels=LARGE, max_inline_bytes=LARGE
+            both, read=read, media=FakeMedia(), place=None, max_pixels=LARGE, max_inline_bytes=LARGE
         ).comparison.image
         for both in (fields(), swapped)
     )
@@ -114,6 +122,7 @@ def test_identical_images_have_a_picture_too() -> None:
         ImgdiffFields(SRC, SRC),
         read=reader({SRC: WHITE}),
         media=media,
+        place=PLACE,
         max_pixels=LARGE,
         max_inline_bytes=LARGE,
     )
@@ -126,12 +135,13 @@ def test_identical_images_have_a_picture_too() -> None:
 def test_both_images_are_asked_for_at_once() -> None:
     both = threading.Barrier(2, timeout=5)
 
-    def read(address: str) -> bytes:
+    def read(image: ImageInput) -> bytes:
+        assert isinstance(image, str)
         both.wait()  # breaks unless the other one is being read meanwhile
-        return {SRC: WHITE, TARGET: BLACK}[address]
+        return {SRC: WHITE, TARGET: BLACK}[image]
 
     found = difference(
-        fields(), read=read, media=FakeMedia(), max_pixels=LARGE, max_inline_bytes=LARGE
+        fields(), read=read, media=FakeMedia(), place=None, max_pixels=LARGE, max_inline_bytes=LARGE
     )
 
     assert found.comparison.changed_pixels == 12
@@ -155,6 +165,7 @@ def test_picture_is_stored_unless_it_is_answered(*, blob: bool, room: int, store
         fields(blob=blob),
         read=reader({SRC: WHITE, TARGET: BLACK}),
         media=media,
+        place=PLACE,
         max_pixels=LARGE,
         max_inline_bytes=room,
     )
@@ -197,6 +208,7 @@ def test_error_names_the_field_and_nothing_is_stored(
             fields(blob=blob),
             read=reader(answers),
             media=media,
+            place=PLACE,
             max_pixels=12,
             max_inline_bytes=0,
         )
@@ -222,6 +234,7 @@ def test_source_comes_first_where_both_are_at_fault(
             fields(),
             read=reader({SRC: source, TARGET: target}),
             media=FakeMedia(),
+            place=None,
             max_pixels=LARGE,
             max_inline_bytes=LARGE,
         )
@@ -236,6 +249,7 @@ def test_sizes_that_differ_name_both_and_nothing_is_stored() -> None:
             fields(),
             read=reader({SRC: WHITE, TARGET: png(3, 4, "white")}),
             media=media,
+            place=PLACE,
             max_pixels=LARGE,
             max_inline_bytes=0,
         )
@@ -251,6 +265,7 @@ def test_failure_of_the_store_is_about_no_field() -> None:
             fields(),
             read=reader({SRC: WHITE, TARGET: BLACK}),
             media=FakeMedia(StorageUnavailable()),
+            place=None,
             max_pixels=LARGE,
             max_inline_bytes=LARGE,
         )
@@ -265,6 +280,7 @@ def test_defect_of_ours_is_not_dressed_up() -> None:
             fields(),
             read=reader({SRC: WHITE, TARGET: ZeroDivisionError()}),
             media=media,
+            place=PLACE,
             max_pixels=LARGE,
             max_inline_bytes=0,
         )

@@ -1,13 +1,16 @@
 """Reading declared fields from what a request carries."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imgdiff.errors import InvalidField
-from imgdiff.fields import ImgdiffFields, read_fields
+from imgdiff.fields import CropFields, Declaration, ImgdiffFields, Rule, StoreFields, Upload
+from imgdiff.fields import read_fields as read_submitted
+from imgdiff.submission import Submission
 
 BOTH = {"src": ["http://a.example/1.png"], "target": ["http://a.example/2.png"]}
 
@@ -16,10 +19,17 @@ BOTH = {"src": ["http://a.example/1.png"], "target": ["http://a.example/2.png"]}
 class Sample:
     """Every kind of declaration."""
 
-    title: str
-    sure: bool
-    note: str = "none"
-    loud: bool = True
+    title: Annotated[str, Rule("Any text.")]
+    sure: Annotated[bool, Rule("Required.")]
+    note: Annotated[str, Rule("At most five characters.", longest=5)] = "none"
+    loud: Annotated[bool, Rule("On by default.")] = True
+    level: Annotated[int, Rule("A number.", low=-2, high=9)] = 3
+    kind: Annotated[str, Rule("One of two.", choices=("round", "square"))] = "round"
+
+
+def read_fields[T: Declaration](declaration: type[T], values: dict[str, list[str]]) -> T:
+    """Read fields of which none is a file."""
+    return read_submitted(declaration, Submission(values))
 
 
 def test_fields_of_imgdiff() -> None:
@@ -32,6 +42,58 @@ def test_every_kind_of_field_is_read() -> None:
     given_fields = {"title": ["a"], "sure": ["yes"], "note": ["b"], "loud": ["no"]}
 
     assert read_fields(Sample, given_fields) == Sample("a", sure=True, note="b", loud=False)
+
+
+@pytest.mark.parametrize(("text", "number"), [("-2", -2), ("9", 9), ("007", 7), ("", 3)])
+def test_number(text: str, number: int) -> None:
+    values = {"title": ["a"], "sure": ["1"], "level": [text]}
+
+    assert read_fields(Sample, values).level == number
+
+
+@pytest.mark.parametrize(
+    "text", ["-3", "10", "1.0", "1e1", "+1", " 1", "1_0", "٣", "x", "9" * 5000, "--1", "0x1"]
+)
+def test_no_number_within_the_bounds(text: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        read_fields(Sample, {"title": ["a"], "sure": ["1"], "level": [text]})
+    assert str(raised.value) == (f"level must be a whole number from -2 to 9, not {text[:40]!r}")
+
+
+def test_choice_and_length_of_text() -> None:
+    values = {"title": ["a"], "sure": ["1"]}
+
+    assert read_fields(Sample, values | {"kind": ["square"], "note": ["12345"]}).kind == "square"
+    with pytest.raises(InvalidField, match=r"^kind must be one of round, square$"):
+        read_fields(Sample, values | {"kind": ["oval"]})
+    with pytest.raises(InvalidField, match=r"^note is longer than 5 characters$"):
+        read_fields(Sample, values | {"note": ["123456"]})
+
+
+def test_file_takes_an_address_place() -> None:
+    uploaded = Submission({"x": ["3"]}, {"file": [b"image"]})
+
+    fields = read_submitted(CropFields, uploaded)
+
+    assert fields.img == Upload(b"image")
+    assert isinstance(fields.img, Upload)
+    assert (fields.x, fields.y) == (3, 0)
+
+
+def test_file_and_address_together_are_one_too_many() -> None:
+    both = Submission({"img": ["http://a.example/1.png"]}, {"file": [b"image"]})
+
+    with pytest.raises(InvalidField, match=r"^img is given more than once$"):
+        read_submitted(CropFields, both)
+
+
+def test_missing_image_names_both_ways_to_send_it() -> None:
+    with pytest.raises(InvalidField, match=r"^img is required, or its file as file$"):
+        read_submitted(CropFields, Submission())
+
+
+def test_optional_image_may_be_missing() -> None:
+    assert read_submitted(StoreFields, Submission()).url == ""
 
 
 def test_missing_fields_have_their_defaults() -> None:
@@ -97,7 +159,7 @@ def test_required_field_is_missing_or_empty(name: str, values: list[str] | None)
 
 
 def test_empty_required_boolean_is_missing() -> None:
-    with pytest.raises(InvalidField, match=r"^sure is required$"):
+    with pytest.raises(InvalidField, match=r"^sure is required"):
         read_fields(Sample, {"title": ["a"], "sure": [""]})
 
 

@@ -1,6 +1,10 @@
-"""Decoding: encoded bytes to a `Frame`, with the limits checked before any pixel is decoded."""
+"""Decoding: encoded bytes to samples, with the limits checked before any pixel is decoded."""
 
 import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,12 +13,12 @@ from PIL import ExifTags, Image, ImageFile
 from imgdiff.engine.frame import Frame
 from imgdiff.engine.strips import strips
 from imgdiff.errors import TooLarge, UnsupportedImage
+from imgdiff.formats import FORMATS, GIF, JPEG, NAMES, PNG, Format
 
-FORMATS = ("PNG", "JPEG", "WebP", "GIF", "BMP", "TIFF", "AVIF")
-
-_PILLOW_FORMATS = tuple(name.upper() for name in FORMATS)
+_BY_PILLOW_NAME = {known.name.upper(): known for known in FORMATS}
+_PILLOW_NAMES = tuple(_BY_PILLOW_NAME)
 # A JPEG from a phone may hold further pictures: Pillow then calls it MPO, and shows the first.
-_ACCEPTED = {*_PILLOW_FORMATS, "MPO"}
+_BY_PILLOW_NAME["MPO"] = JPEG
 # Signed, 32-bit and floating-point samples have no agreed black and white.
 _UNREADABLE_MODES = ("I", "F")
 _WHITE_IS_ZERO = 0
@@ -24,58 +28,95 @@ _SAMPLE_FORMAT = 339
 _UNSIGNED = 1
 # A progressive JPEG has about ten. Each costs a pass over the whole image.
 _MAX_SCANS = 100
-_START_OF_SCAN = b"\xff\xda"
+_START_OF_SCAN = b"\xda"
+_END_OF_IMAGE = b"\xd9"
+_WITHOUT_LENGTH = (b"\x01", b"\xd8")
+# Within compressed data, 0xFF is followed by zero or is a restart marker.
+_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 
 # The limit is checked here, for every image and at the caller's own figure.
 Image.MAX_IMAGE_PIXELS = None
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decoded image as its file stores it.
+
+    Attributes
+    ----------
+    image : PIL.Image.Image
+        The first frame, in the file's own colours and depth.
+    orientation : int
+        How it is turned to be shown, as EXIF numbers it.
+    format : Format
+        What the file is.
+    """
+
+    image: Image.Image
+    orientation: int
+    format: Format
+
+
 def decode(data: bytes, *, max_pixels: int) -> Frame:
+    """Decode the first frame of an image to be compared; parameters and errors as `load`."""
+    decoded = load(data, max_pixels=max_pixels)
+    with _damage():
+        image = eight_bit(decoded.image) if is_deep(decoded.image) else decoded.image
+        return Frame(image, decoded.orientation)
+
+
+def load(data: bytes, *, max_pixels: int) -> Decoded:
     """Decode the first frame of an image.
 
     Parameters
     ----------
     data : bytes
-        The encoded image, of one of `FORMATS`; its type is told by the content alone.
+        The encoded image; its format is told by the content alone.
     max_pixels : int
         The most pixels (width times height) that are decoded.
 
     Raises
     ------
     UnsupportedImage
-        ``data`` is no image of these formats, is damaged or cut short, or has samples that no
+        ``data`` is no image of the known formats, is damaged or cut short, or has samples that no
         viewer shows.
     TooLarge
         The image has more than ``max_pixels`` pixels.
     """
-    image: Image.Image
-    image = stored = _open(data)
-    width, height = image.size
+    file = _open(data)
+    width, height = file.size
     if width * height > max_pixels:
         raise TooLarge(f"is {width}x{height} pixels, over the limit of {max_pixels} pixels")
-    if stored.format in ("JPEG", "MPO") and data.count(_START_OF_SCAN) > _MAX_SCANS:
+    found = _BY_PILLOW_NAME[file.format or ""]
+    if found is JPEG and _scans(data) > _MAX_SCANS:
         raise TooLarge(f"has more than {_MAX_SCANS} scans")
-    try:
-        packing = stored.tile[0].args if stored.format == "PNG" else None
-        stored.load()
-        orientation = _orientation(stored)
-        if stored.mode.startswith("I;16"):
-            image = _eight_bit(stored)
-        elif "transparency" in stored.info:
-            image = _with_colour_key(stored, packing, data)
-        return Frame(image, orientation)
+    with _damage():
+        tile = file.tile[0] if file.tile else None
+        file.load()
+        image: Image.Image = file
+        if tile and found is PNG and "transparency" in file.info:
+            image = _with_colour_key(file, tile.args, data)
+        elif tile and tile.extents and found is GIF and tile.extents != (0, 0, *file.size):
+            image = _on_canvas(file, tile.extents)
+        return Decoded(image, _orientation(file), found)
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
     # Pillow's decoders raise whatever their format's parsing happens to raise.
+    try:
+        yield
     except Exception as error:
         raise UnsupportedImage("is damaged or cut short") from error
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:
     try:
-        image = Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS)
+        image = Image.open(io.BytesIO(data), formats=_PILLOW_NAMES)
     except Exception as error:
-        raise UnsupportedImage(f"is not an image ({', '.join(FORMATS)})") from error
-    if image.format not in _ACCEPTED or 0 in image.size:
-        raise UnsupportedImage(f"is not an image ({', '.join(FORMATS)})")
+        raise UnsupportedImage(f"is not an image ({NAMES})") from error
+    if image.format not in _BY_PILLOW_NAME or 0 in image.size:
+        raise UnsupportedImage(f"is not an image ({NAMES})")
     tags: Any = getattr(image, "tag_v2", {})
     signed = any(sample != _UNSIGNED for sample in tags.get(_SAMPLE_FORMAT, ()))
     if signed or image.mode in _UNREADABLE_MODES:
@@ -93,7 +134,32 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
+def _scans(data: bytes) -> int:
+    """Scans of a JPEG up to its end; what a phone puts behind it, such as a video, has none."""
+    position = scans = 0
+    while scans <= _MAX_SCANS and (found := _MARKER.search(data, position)):
+        if found[1] == _END_OF_IMAGE:
+            break
+        scans += found[1] == _START_OF_SCAN
+        position = found.end()
+        if found[1] not in _WITHOUT_LENGTH:
+            position += int.from_bytes(data[position : position + 2])
+    return scans
+
+
+def _on_canvas(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """A GIF's first frame where it lies on the canvas; the rest of that is transparent."""
+    canvas = Image.new("RGBA", image.size)
+    canvas.paste(image.crop(box).convert("RGBA"), box)
+    return canvas
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether the samples have more than 8 bit; only grey ones can, Pillow reduces others."""
+    return image.mode.startswith("I;16")
+
+
+def eight_bit(image: Image.Image) -> Image.Image:
     """The high byte of deep grey samples, and the transparency that their colour key means."""
     tags: Any = getattr(image, "tag_v2", {})
     bits = tags.get(_BITS_PER_SAMPLE, (16,))[0]
@@ -119,6 +185,8 @@ def _with_colour_key(image: Image.Image, packing: object, data: bytes) -> Image.
     key = image.info["transparency"]
     if packing in ("L;2", "L;4"):
         image.info["transparency"] = key * (85 if packing == "L;2" else 17)
+    elif packing == "I;16B":
+        return eight_bit(image)
     elif packing == "RGB;16B":
         low = _open(data)
         # The low byte of a big-endian sample is the high byte of a little-endian one.

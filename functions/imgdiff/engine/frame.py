@@ -18,6 +18,12 @@ _TURNS: dict[int, tuple[Image.Transpose, bool, bool]] = {
 _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 
+def turn(image: Image.Image, orientation: int) -> Image.Image:
+    """The image as shown, its EXIF orientation applied."""
+    known = _TURNS.get(orientation)
+    return image.transpose(known[0]) if known else image
+
+
 class Frame:
     """A decoded image, read in strips as a viewer shows it.
 
