@@ -14,17 +14,17 @@ from aws_lambda_powertools.logging import Logger, correlation_paths
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from imgdiff.caller import Caller
 from imgdiff.composition import services
 from imgdiff.errors import ImgdiffError, InternalError, MethodNotAllowed, NotFound, about
 from imgdiff.fields import read_fields
-from imgdiff.keys import authorize
+from imgdiff.keys import Key, authorize
 from imgdiff.media import Links
 from imgdiff.operations import (
     MAX_INLINE_BYTES,
     OPERATIONS,
     Answer,
     Blob,
-    Caller,
     Elsewhere,
     Operation,
 )
@@ -32,11 +32,13 @@ from imgdiff.submission import Submission, read_submission
 
 type Reply = Response[str] | Response[bytes]
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "QUERY")
 _KEY_HEADERS = ("www-authenticate", "x-amzn-remapped-www-authenticate", "x-api-key")
 _EVERY_REPLY = {
     "access-control-allow-origin": "*",
-    "access-control-expose-headers": "x-request-id, x-imgdiff-diff, x-imgdiff-changed-pixels",
+    "access-control-expose-headers": (
+        "retry-after, x-request-id, x-imgdiff-diff, x-imgdiff-changed-pixels"
+    ),
 }
 _PREFLIGHT = {
     "access-control-allow-methods": "GET, POST, OPTIONS",
@@ -61,11 +63,7 @@ def _serve(operation: Operation) -> Callable[[], Reply]:
         )
         key = authorize(_key(submission), services().keys, now=int(time.time()))
         fields = read_fields(operation.fields, submission)
-        links = _links()
-        caller = Caller(
-            services().reader(links), services().media, key.place, links, services().settings
-        )
-        answer = operation.run(fields, caller)
+        answer = operation.run(fields, _caller(key), _links())
         metrics.add_metric(operation.name.capitalize(), MetricUnit.Count, 1)
         return _reply(answer)
 
@@ -119,6 +117,18 @@ def _key(submission: Submission) -> str:
     if scheme.lower() == "bearer":
         candidates.append(token.strip())
     return next(filter(None, candidates), "")
+
+
+def _caller(key: Key) -> Caller:
+    settings = services().settings
+    return Caller(
+        read=services().reader(_links()),
+        media=services().media,
+        place=key.place,
+        max_pixels=settings.max_image_pixels,
+        max_bytes=settings.max_image_bytes,
+        max_inline_bytes=MAX_INLINE_BYTES,
+    )
 
 
 def _links() -> Links:

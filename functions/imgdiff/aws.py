@@ -23,6 +23,7 @@ _CONFIG = Config(
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 2},
 )
+_THROTTLED = ("ProvisionedThroughputExceededException", "RequestLimitExceeded")
 _UNREACHABLE = (
     ConnectionClosedError,
     ConnectTimeoutError,
@@ -62,9 +63,7 @@ def storage_errors() -> Iterator[None]:
     except _UNREACHABLE as error:
         raise StorageUnavailable from error
     except ClientError as error:
-        throttled = "Throttl" in error.response["Error"]["Code"] or (
-            error.response["Error"]["Code"] == "ProvisionedThroughputExceededException"
-        )
-        if throttled or error_status(error) in (429, 500, 503):
+        code = error.response["Error"]["Code"]
+        if "Throttl" in code or code in _THROTTLED or error_status(error) in (429, 500, 503):
             raise StorageUnavailable from error
         raise

@@ -1,14 +1,13 @@
 """The use case of ``/imgdiff``: two images in, figures and a difference image out."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imgdiff.caller import Caller
 from imgdiff.errors import about
 from imgdiff.fields import ImageInput, ImgdiffFields
 from imgdiff.formats import PNG
-from imgdiff.media import Media, Place
 
 if TYPE_CHECKING:
     from imgdiff.engine import Comparison
@@ -30,36 +29,12 @@ class Difference:
     media_id: str | None
 
 
-def difference(
-    fields: ImgdiffFields,
-    *,
-    read: Callable[[ImageInput], bytes],
-    media: Media,
-    place: Place | None,
-    max_pixels: int,
-    max_inline_bytes: int,
-) -> Difference:
-    """Compare two images.
-
-    Parameters
-    ----------
-    fields : ImgdiffFields
-    read : callable
-        An image's address or content to its bytes.
-    media : Media
-        Where the difference image is stored, unless ``fields.blob`` asks for the image itself
-        and it fits.
-    place : Place or None
-        A bucket of the caller's own.
-    max_pixels : int
-        The most pixels an image may have.
-    max_inline_bytes : int
-        The largest image that can be answered itself.
-    """
+def difference(fields: ImgdiffFields, caller: Caller) -> Difference:
+    """Compare two images; the picture is stored unless ``fields.blob`` asks for it itself."""
 
     def read_named(name: str, image: ImageInput) -> bytes:
         with about(name):
-            return read(image)
+            return caller.read(image)
 
     with ThreadPoolExecutor(2) as pool:
         source = pool.submit(read_named, "src", fields.src)
@@ -68,9 +43,7 @@ def difference(
         from imgdiff.engine import compare
 
     comparison = compare(
-        source.result(), target.result(), max_pixels=max_pixels, names=("src", "target")
+        source.result(), target.result(), max_pixels=caller.max_pixels, names=("src", "target")
     )
     image = comparison.image
-    if image is None or (fields.blob and len(image) <= max_inline_bytes):
-        return Difference(comparison, None)
-    return Difference(comparison, media.put(image, PNG, place))
+    return Difference(comparison, caller.keep(image, PNG, inline=fields.blob) if image else None)

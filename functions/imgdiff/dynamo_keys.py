@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 _MINUTE = 60
 _DAY = 86_400
-# Counters of minutes gone by are removed as requests come; an idle key leaves few behind.
-_MINUTES_REMOVED = 10
+# Counters of minutes gone by are removed as requests come; an idle key leaves few behind. That of
+# the minute before is kept, for requests of it that are still on their way.
+_MINUTES_REMOVED = range(2, 12)
 
 type Item = dict[str, Any]
 
@@ -62,7 +63,8 @@ def key_of(item: Item) -> Key:
         place = Place(item["handle"]["S"], item["bucket"]["S"], item["prefix"]["S"])
     return Key(
         name=item["name"]["S"],
-        disabled=item.get("disabled", {}).get("BOOL", False),
+        # Whoever edits the item by hand may write another type: all but false locks the key out.
+        disabled=item.get("disabled", {"BOOL": False}) != {"BOOL": False},
         expires_at=_number(item, "valid_until"),
         per_minute=_number(item, "per_minute"),
         per_day=_number(item, "per_day"),
@@ -103,13 +105,14 @@ class DynamoKeys:
         """
         day, minute = now // _DAY, now // _MINUTE
         names = {"#day": "requests", "#minute": f"m{minute}", "#ttl": "expires_at"}
-        past = {f"#past{ago}": f"m{minute - ago}" for ago in range(1, _MINUTES_REMOVED + 1)}
+        past = {f"#past{ago}": f"m{minute - ago}" for ago in _MINUTES_REMOVED}
         values: Item = {":one": {"N": "1"}, ":end": {"N": str((day + 2) * _DAY)}}
         conditions = []
         for limit, name in ((key.per_day, "day"), (key.per_minute, "minute")):
             if limit is not None:
                 values[f":{name}"] = {"N": str(limit)}
-                conditions.append(f"(attribute_not_exists(#{name}) OR #{name} < :{name})")
+                first = f"attribute_not_exists(#{name}) OR " if limit else ""
+                conditions.append(f"({first}#{name} < :{name})")
         try:
             with storage_errors():
                 self._client.update_item(

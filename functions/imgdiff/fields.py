@@ -9,8 +9,9 @@ from imgdiff.errors import InvalidField, about
 from imgdiff.formats import FORMATS, NAMES, PNG
 from imgdiff.submission import Submission
 
-_TRUE = frozenset({"true", "1", "yes", "on"})
-_FALSE = frozenset({"false", "0", "no", "off"})
+# Spelled in any case.
+TRUE = ("true", "1", "yes", "on")
+FALSE = ("false", "0", "no", "off")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _LONGEST_SIDE = 65_535
 
@@ -76,7 +77,7 @@ class ImgdiffFields:
 class StoreFields:
     """Fields of ``/store``."""
 
-    url: Annotated[ImageInput, Rule(_IMAGE, upload="file")] = ""
+    url: Annotated[ImageInput, Rule(f"{_IMAGE} Required without presign.", upload="file")] = ""
     comment: Annotated[str, Rule("A remark; it is not kept.")] = ""
     presign: Annotated[bool, Rule("Answer where to upload a large image to.")] = False
     size: Annotated[
@@ -132,11 +133,13 @@ def read_fields[T: Declaration](declaration: type[T], submission: Submission) ->
     for declared in fields(declaration):
         kind, rule = annotation(declared)
         texts = submission.values.get(declared.name, [])
-        given = [*texts, *map(Upload, submission.files.get(rule.upload, ()))]
+        files = map(Upload, submission.files.get(rule.upload, ()))
+        # A form sends what was left blank, too.
+        given = [value for value in (*texts, *files) if value]
         if len(given) > 1:
             raise InvalidField("is given more than once", field=declared.name)
         required = declared.default is MISSING
-        if given and given[0]:
+        if given:
             with about(declared.name):
                 read[declared.name] = _READERS[kind](given[0], rule)
         elif required:
@@ -153,9 +156,9 @@ def annotation(declared: Field[Any]) -> tuple[object, Rule]:
 
 def _boolean(value: str, _: Rule) -> bool:
     folded = value.lower()
-    if folded in _TRUE:
+    if folded in TRUE:
         return True
-    if folded in _FALSE:
+    if folded in FALSE:
         return False
     raise InvalidField(f"must be true or false, not {value[:40]!r}")
 

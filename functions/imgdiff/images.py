@@ -1,14 +1,12 @@
 """The use cases of ``/store``, ``/resize`` and ``/crop``: one image in, one stored or inline."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from imgdiff.caller import Caller
 from imgdiff.errors import InvalidField, TooLarge, about
-from imgdiff.fields import CropFields, ImageInput, ResizeFields, StoreFields, Upload
+from imgdiff.fields import CropFields, ResizeFields, StoreFields, Upload
 from imgdiff.formats import FORMATS, Format
-from imgdiff.media import DirectUpload, Media, Place
-
-type Read = Callable[[ImageInput], bytes]
+from imgdiff.media import DirectUpload
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,71 +32,41 @@ class Image:
     media_id: str | None
 
 
-def store(
-    fields: StoreFields, *, read: Read, media: Media, place: Place | None, max_pixels: int
-) -> Image:
+def store(fields: StoreFields, caller: Caller) -> Image:
     """Store an image unchanged."""
     from imgdiff.engine import identify
 
-    name = "file" if isinstance(fields.url, Upload) else "url"
     if not fields.url:
         raise InvalidField("is required, or the address of an image as url", field="file")
-    with about(name):
-        found = identify(read(fields.url), max_pixels=max_pixels)
-    media_id = media.put(found.content, found.format, place)
+    with about("file" if isinstance(fields.url, Upload) else "url"):
+        found = identify(caller.read(fields.url), max_pixels=caller.max_pixels)
+    media_id = caller.keep(found.content, found.format, inline=False)
     return Image(found.content, found.format, found.width, found.height, media_id)
 
 
-def presign(
-    fields: StoreFields, *, media: Media, place: Place | None, max_bytes: int
-) -> DirectUpload:
+def presign(fields: StoreFields, caller: Caller) -> DirectUpload:
     """Prepare the upload of an image that is too large for a request."""
     if not fields.size:
         raise InvalidField("is required with presign", field="size")
-    if fields.size > max_bytes:
-        raise TooLarge(f"is over the limit of {max_bytes} bytes", field="size")
+    if fields.size > caller.max_bytes:
+        raise TooLarge(f"is over the limit of {caller.max_bytes} bytes", field="size")
     [kind] = [known for known in FORMATS if known.content_type == fields.type]
-    return media.direct_upload(kind, fields.size, place)
+    return caller.media.direct_upload(kind, fields.size, caller.place)
 
 
-def edit(
-    fields: ResizeFields | CropFields,
-    *,
-    read: Read,
-    media: Media,
-    place: Place | None,
-    max_pixels: int,
-    max_inline_bytes: int,
-) -> Image:
-    """Resize or crop an image.
-
-    Parameters
-    ----------
-    fields : ResizeFields or CropFields
-        What to do.
-    read : callable
-        An image's address or content to its bytes.
-    media : Media
-        Where the result is stored, unless ``fields.blob`` asks for the image itself and it fits.
-    place : Place or None
-        A bucket of the caller's own.
-    max_pixels : int
-        The most pixels that are read or made.
-    max_inline_bytes : int
-        The largest image that can be answered itself.
-    """
+def edit(fields: ResizeFields | CropFields, caller: Caller) -> Image:
+    """Resize or crop an image; it is stored unless ``fields.blob`` asks for it itself."""
     from imgdiff.engine import crop, resize
 
     width, height = fields.width or fields.height, fields.height or fields.width
     if not width:
         raise InvalidField("is required, or height, or both", field="width")
     with about("file" if isinstance(fields.img, Upload) else "img"):
-        data = read(fields.img)
+        data = caller.read(fields.img)
         match fields:
             case ResizeFields():
-                made = resize(data, width, height, max_pixels=max_pixels)
+                made = resize(data, width, height, max_pixels=caller.max_pixels)
             case CropFields(x=x, y=y):
-                made = crop(data, x, y, width, height, max_pixels=max_pixels)
-    inline = fields.blob and len(made.content) <= max_inline_bytes
-    media_id = None if inline else media.put(made.content, made.format, place)
+                made = crop(data, x, y, width, height, max_pixels=caller.max_pixels)
+    media_id = caller.keep(made.content, made.format, inline=fields.blob)
     return Image(made.content, made.format, made.width, made.height, media_id)

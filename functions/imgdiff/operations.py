@@ -7,18 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from imgdiff.caller import Caller
 from imgdiff.difference import difference
 from imgdiff.fields import (
     CropFields,
     Declaration,
-    ImageInput,
     ImgdiffFields,
     ResizeFields,
     StoreFields,
 )
 from imgdiff.formats import PNG
 from imgdiff.images import edit, presign, store
-from imgdiff.media import Links, Media, Place
+from imgdiff.media import Links
 from imgdiff.replies import (
     ImageReply,
     ImgdiffReply,
@@ -28,35 +28,10 @@ from imgdiff.replies import (
     of_image,
     of_upload,
 )
-from imgdiff.settings import Settings
 
 # A reply, like a request, has 6 MB after base64, which makes three bytes four; the rest is for
 # headers.
 MAX_INLINE_BYTES = 4_500_000
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who calls, and what serves them.
-
-    Attributes
-    ----------
-    read : callable
-        An image's address or content to its bytes.
-    media : Media
-        Where images are stored.
-    place : Place or None
-        A bucket of the caller's own for them.
-    links : Links
-        Under which address the service was called.
-    settings : Settings
-    """
-
-    read: Callable[[ImageInput], bytes]
-    media: Media
-    place: Place | None
-    links: Links
-    settings: Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +85,7 @@ class Operation:
     replies : tuple of type
         What it answers in JSON, one of them.
     run : callable
-        The operation itself.
+        The operation itself: fields, caller and links to its answer.
     """
 
     name: str
@@ -118,7 +93,7 @@ class Operation:
     summary: str
     fields: type[Declaration]
     replies: tuple[type[MediaReply], ...]
-    run: Callable[[Any, Caller], Answer]
+    run: Callable[[Any, Caller, Links], Answer]
 
     @property
     def path(self) -> str:
@@ -126,15 +101,8 @@ class Operation:
         return f"/{self.name}"
 
 
-def _imgdiff(fields: ImgdiffFields, caller: Caller) -> Answer:
-    found = difference(
-        fields,
-        read=caller.read,
-        media=caller.media,
-        place=caller.place,
-        max_pixels=caller.settings.max_image_pixels,
-        max_inline_bytes=MAX_INLINE_BYTES,
-    )
+def _imgdiff(fields: ImgdiffFields, caller: Caller, links: Links) -> Answer:
+    found = difference(fields, caller)
     figures = {
         "x-imgdiff-diff": repr(found.comparison.diff),
         "x-imgdiff-changed-pixels": str(found.comparison.changed_pixels),
@@ -142,43 +110,23 @@ def _imgdiff(fields: ImgdiffFields, caller: Caller) -> Answer:
     if found.media_id is None:
         return Blob(found.comparison.image or b"", PNG.content_type, figures)
     if fields.blob:
-        return Elsewhere(caller.links.link(found.media_id), figures)
-    return of_difference(found, caller.links)
+        return Elsewhere(links.link(found.media_id), figures)
+    return of_difference(found, links)
 
 
-def _store(fields: StoreFields, caller: Caller) -> Answer:
+def _store(fields: StoreFields, caller: Caller, links: Links) -> Answer:
     if fields.presign:
-        upload = presign(
-            fields,
-            media=caller.media,
-            place=caller.place,
-            max_bytes=caller.settings.max_image_bytes,
-        )
-        return of_upload(upload, caller.links)
-    image = store(
-        fields,
-        read=caller.read,
-        media=caller.media,
-        place=caller.place,
-        max_pixels=caller.settings.max_image_pixels,
-    )
-    return of_image(image, caller.links)
+        return of_upload(presign(fields, caller), links)
+    return of_image(store(fields, caller), links)
 
 
-def _edit(fields: ResizeFields | CropFields, caller: Caller) -> Answer:
-    image = edit(
-        fields,
-        read=caller.read,
-        media=caller.media,
-        place=caller.place,
-        max_pixels=caller.settings.max_image_pixels,
-        max_inline_bytes=MAX_INLINE_BYTES,
-    )
+def _edit(fields: ResizeFields | CropFields, caller: Caller, links: Links) -> Answer:
+    image = edit(fields, caller)
     if image.media_id is None:
         return Blob(image.content, image.format.content_type, {})
     if fields.blob:
-        return Elsewhere(caller.links.link(image.media_id), {})
-    return of_image(image, caller.links)
+        return Elsewhere(links.link(image.media_id), {})
+    return of_image(image, links)
 
 
 OPERATIONS = (

@@ -76,7 +76,7 @@ def read_submission(query: str, content_type: str, body: bytes, *, max_bytes: in
 def _json(body: bytes) -> Iterator[tuple[str, str]]:
     try:
         parsed: Any = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidField("the body is not valid JSON") from error
     if not isinstance(parsed, dict):
         raise InvalidField("the body must be a JSON object")
@@ -86,10 +86,12 @@ def _json(body: bytes) -> Iterator[tuple[str, str]]:
                 continue
             case bool():
                 yield name, str(value).lower()
+            case float() if value.is_integer():
+                yield name, str(int(value))
             case str() | int() | float():
                 yield name, str(value)
             case _:
-                raise InvalidField("must be a single value", field=name)
+                raise InvalidField("must be a single value", field=name[:40])
 
 
 def _multipart(

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from imgdiff.difference import difference
+from imgdiff.caller import Caller
+from imgdiff.difference import Difference
+from imgdiff.difference import difference as find_difference
 from imgdiff.engine import compare
 from imgdiff.errors import (
     ImgdiffError,
@@ -75,6 +77,27 @@ def reader(answers: dict[str, bytes | Exception]) -> Callable[[ImageInput], byte
         return answer
 
     return read
+
+
+def difference(
+    fields: ImgdiffFields,
+    *,
+    read: Callable[[ImageInput], bytes],
+    media: FakeMedia,
+    place: Place | None,
+    max_pixels: int,
+    max_inline_bytes: int,
+) -> Difference:
+    """The difference of two images, for a caller served by these fakes."""
+    caller = Caller(
+        read=read,
+        media=media,
+        place=place,
+        max_pixels=max_pixels,
+        max_bytes=LARGE,
+        max_inline_bytes=max_inline_bytes,
+    )
+    return find_difference(fields, caller)
 
 
 def fields(*, blob: bool = False) -> ImgdiffFields:

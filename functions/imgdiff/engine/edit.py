@@ -5,6 +5,7 @@ colour profile stay; no other metadata does. The work is Pillow's.
 """
 
 import io
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +21,14 @@ _WRITABLE = {
     "JPEG": ("L", "CMYK", "RGB"),
     "WebP": ("RGB", "RGBA"),
     "BMP": ("1", "L", "P", "RGB", "RGBA"),
-    "AVIF": ("RGB", "RGBA"),
+    "AVIF": ("L", "RGB", "RGBA"),
 }
 _LOSSLESS_WEBP = b"VP8L"
+_PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
+_BITFIELDS = 3
+# What the formats can hold, and a filter's weights for what is longer fill the memory.
+_LONGEST_SIDE = {"JPEG": 65_500, "WebP": 16_383}
+_ANY_LONGEST_SIDE = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +82,14 @@ def resize(data: bytes, width: int, height: int, *, max_pixels: int) -> Encoded:
         The image can't be read, or it or the result is over the limit.
     """
     if width * height > max_pixels:
-        raise TooLarge(f"to {width}x{height} pixels is over the limit of {max_pixels} pixels")
+        raise TooLarge(f"would be {width}x{height} pixels, over the limit of {max_pixels} pixels")
     decoded, image = _shown(data, max_pixels)
+    longest = _LONGEST_SIDE.get(decoded.format.name, _ANY_LONGEST_SIDE)
+    if max(width, height, *image.size) > longest:
+        raise TooLarge(
+            f"is {image.width}x{image.height} and would be {width}x{height} pixels, over the "
+            f"limit of {longest} pixels a side for {decoded.format.name}"
+        )
     # Colours are blended, which indices of a palette and single bits can't be.
     if image.mode in ("1", "P", "PA") or "transparency" in image.info:
         image = image.convert(_blendable(image))
@@ -117,6 +129,8 @@ def _shown(data: bytes, max_pixels: int) -> tuple[Decoded, Image.Image]:
     image = decoded.image
     if is_deep(image) and decoded.format is not PNG:
         image = eight_bit(image)
+    if image.mode in _PREMULTIPLIED:
+        image = image.convert(_PREMULTIPLIED[image.mode])
     return decoded, turn(image, decoded.orientation)
 
 
@@ -132,16 +146,45 @@ def _encode(image: Image.Image, decoded: Decoded, data: bytes) -> Encoded:
     if writable and image.mode not in writable:
         image = image.convert(_blendable(image) if name != "JPEG" else "RGB")
     options: dict[str, Any] = {}
+    if name == "GIF" and image.mode == "RGBA":
+        image, options["transparency"] = _with_transparent_index(image)
     profile = decoded.image.info.get("icc_profile")
-    if profile and image.mode in ("RGB", "RGBA", decoded.image.mode):
+    if profile and (image.mode == decoded.image.mode or _describes(profile, image)):
         options["icc_profile"] = profile
     if name == "JPEG":
         options |= {"quality": 90}
     elif name == "WebP":
-        options |= {"lossless": _LOSSLESS_WEBP in data, "quality": 90, "exact": True}
+        lossless = _LOSSLESS_WEBP in data
+        # Where nothing is lost, quality is the effort: more of it takes three times as long.
+        options |= {"lossless": lossless, "quality": 20 if lossless else 90, "exact": True}
     elif name == "TIFF":
         options |= {"compression": "tiff_lzw"}
     image.info = {key: value for key, value in image.info.items() if key == "transparency"}
     file = io.BytesIO()
     image.save(file, name, **options)
-    return Encoded(file.getvalue(), decoded.format, image.width, image.height)
+    content = file.getvalue()
+    if name == "BMP" and image.mode == "RGBA":
+        content = _with_alpha_mask(content)
+    return Encoded(content, decoded.format, image.width, image.height)
+
+
+def _with_transparent_index(image: Image.Image) -> tuple[Image.Image, int]:
+    # Pillow's own way from alpha to a palette rounds colours that the palette has room for.
+    index = 255
+    hidden = image.getchannel("A").point([255] * 128 + [0] * 128)
+    image = image.convert("RGB").quantize(index)
+    image.paste(index, mask=hidden)
+    return image, index
+
+
+def _describes(profile: bytes, image: Image.Image) -> bool:
+    return profile[16:20] == b"RGB " and image.mode in ("RGB", "RGBA")
+
+
+def _with_alpha_mask(bmp: bytes) -> bytes:
+    """Say of a 32-bit BMP's fourth byte that it is alpha, which Pillow's header leaves open."""
+    masks = struct.pack("<4I4s48x", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, b"BGRs")
+    header = bytearray(bmp[:54])
+    struct.pack_into("<I4xII", header, 2, len(bmp) + len(masks), len(header) + len(masks), 108)
+    struct.pack_into("<I", header, 30, _BITFIELDS)
+    return bytes(header) + masks + bmp[54:]
