@@ -44,9 +44,39 @@ build: .venv/ready .tools/sam/ready ## build the stack with sam (ARCHITECTURE=x8
 deploy: build ## build and deploy the stack to the AWS account at hand
 	$(SAM) deploy --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
 
+# Values reach the command as words that neither make nor the shell reads: NAME='$$(rm -r .)' is a
+# name like any other.
+KEYS = PYTHONPATH=functions $(PYTHON) -m tools.keys
+option = $(if $(value $2),$1='$(subst ','\'',$(value $2))')
+key_place = $(call option,--stack,STACK) $(call option,--local,LOCAL)
+unexport NAME PER_MINUTE PER_DAY EXPIRES BUCKET PREFIX STACK LOCAL GRACE
+
+.PHONY: key-create
+key-create: .venv/ready ## make a key: NAME=ci [PER_MINUTE=60] [PER_DAY=1000] [EXPIRES=2027-01-01] [BUCKET=… PREFIX=…]
+	@$(KEYS) create $(call option,--name,NAME) $(call option,--per-minute,PER_MINUTE) \
+		$(call option,--per-day,PER_DAY) $(call option,--expires,EXPIRES) \
+		$(call option,--bucket,BUCKET) $(call option,--prefix,PREFIX) $(key_place)
+
+.PHONY: key-list
+key-list: .venv/ready ## list the keys (all of key-…: [STACK=imgdiff], or LOCAL=3000 for make run)
+	@$(KEYS) list $(key_place)
+
+.PHONY: key-disable
+key-disable: .venv/ready ## lock a key out: NAME=ci
+	@$(KEYS) disable $(call option,--name,NAME) $(key_place)
+
+.PHONY: key-enable
+key-enable: .venv/ready ## let it in again: NAME=ci
+	@$(KEYS) enable $(call option,--name,NAME) $(key_place)
+
+.PHONY: key-rotate
+key-rotate: .venv/ready ## replace a key by a new one: NAME=ci [GRACE=24, the hours the old one works on]
+	@$(KEYS) rotate $(call option,--name,NAME) $(call option,--grace,GRACE) $(key_place)
+
 .PHONY: docs
-docs: .venv/ready ## draw the pictures of the README again
+docs: .venv/ready ## draw the pictures of the README and describe the API again
 	PYTHONPATH=functions $(PYTHON) docs/draw.py
+	PYTHONPATH=functions $(PYTHON) docs/openapi.py
 
 .PHONY: lock
 lock: $(UV) ## bring every package to its newest version

@@ -11,7 +11,7 @@ import urllib3
 from werkzeug.serving import make_server
 
 from local.front import Workers, application
-from local.stack import KEY, SAMPLES, Stack, environment, fill, sample_id
+from local.stack import KEY, SAMPLES, Stack, enter, fill, sample_id
 
 HOST = "127.0.0.1"
 
@@ -27,7 +27,7 @@ def main() -> None:
     server = make_server(HOST, port, application(workers.invoke), threaded=True)
     base_url = f"http://{HOST}:{server.server_port}"
     stack = Stack(HOST, port and port + 1)
-    os.environ.update(environment(stack.endpoint, base_url))
+    enter(stack.endpoint, base_url)
     fill()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -51,7 +51,8 @@ def _introduce(base_url: str, stack: Stack) -> None:
         f"  curl '{base_url}/imgdiff?{urlencode(query, safe=':/')}'\n",
         flush=True,
     )
-    reply = urllib3.request("GET", f"{base_url}/imgdiff", fields=query)
+    # On a busy machine, the worker that this starts takes its time.
+    reply = urllib3.request("GET", f"{base_url}/imgdiff", fields=query, timeout=60, retries=False)
     print(json.dumps(reply.json(), indent=2))
     print(
         "\nOpen the link in a browser to see the difference. Ctrl-C ends the service.", flush=True

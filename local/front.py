@@ -2,7 +2,7 @@
 
 Each request becomes an event (payload 2.0) for the real handler in a worker process. As on
 Lambda, a worker takes one event at a time, further workers start as they are needed, and bodies
-over 6 MB do not pass.
+over 6 MB, in base64 where they are binary, do not pass.
 """
 
 import base64
@@ -24,7 +24,8 @@ from werkzeug.wrappers import Request, Response
 PAYLOAD_BYTES = 6 * 1024 * 1024
 TIMEOUT_SECONDS = 30
 _WORKERS = 8
-_TEXT = ("text/", "application/json", "application/xml", "application/x-www-form-urlencoded")
+# All else, forms and bodies without a type included, comes in base64.
+_TEXT = ("text/", "application/json", "application/javascript", "application/xml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ def event(request: Request) -> dict[str, Any]:
     now = datetime.now(UTC)
     body = request.get_data()
     as_text = not body or request.mimetype.startswith(_TEXT)
+    text = body.decode(errors="replace") if as_text else base64.b64encode(body).decode()
     query = {name: ",".join(values) for name, values in request.args.lists()}
     headers: dict[str, str] = {}
     for name, value in request.headers:
@@ -78,7 +80,7 @@ def event(request: Request) -> dict[str, Any]:
             "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000"),
             "timeEpoch": int(now.timestamp() * 1000),
         },
-        **({"body": body.decode() if as_text else base64.b64encode(body).decode()} if body else {}),
+        **({"body": text} if body else {}),
         "isBase64Encoded": not as_text,
     }
 
@@ -140,8 +142,11 @@ def application(
 def _answer(request: Request, invoke: Callable[[dict[str, Any]], dict[str, Any]]) -> Response:
     if (request.content_length or 0) > PAYLOAD_BYTES:
         return _gateway_error(413, "Request Entity Too Large")
+    sent = event(request)
+    if len(json.dumps(sent)) > PAYLOAD_BYTES:
+        return _gateway_error(413, "Request Entity Too Large")
     try:
-        reply = invoke(event(request))
+        reply = invoke(sent)
     except TimeoutError:
         return _gateway_error(503, "Service Unavailable")
     except Exception as error:  # noqa: BLE001 - as API Gateway does, whatever the function did

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import boto3
-from moto.server import ThreadedMotoServer
 
 from imgdiff.keys import hash_key
 
@@ -52,6 +51,13 @@ def environment(endpoint: str, base_url: str) -> Mapping[str, str]:
     }
 
 
+def enter(endpoint: str, base_url: str) -> None:
+    """Put these variables in force, in place of whatever AWS this process was started with."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(environment(endpoint, base_url))
+
+
 def fill() -> None:
     """Create the bucket and the table, and put the key and the sample images into them.
 
@@ -91,6 +97,9 @@ class Stack:
     """
 
     def __init__(self, host: str, port: int) -> None:
+        # It takes seconds, and who only asks where things are needs none of it.
+        from moto.server import ThreadedMotoServer
+
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._server = ThreadedMotoServer(ip_address=host, port=port, verbose=False)
         self._server.start()

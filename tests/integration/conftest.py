@@ -3,7 +3,7 @@
 import base64
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ import boto3
 import pytest
 from moto import mock_aws
 from types_boto3_s3 import S3Client
+from urllib3 import encode_multipart_formdata
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
@@ -49,6 +50,27 @@ class Get(Protocol):
         method: str = "GET",
         headers: dict[str, str] | None = None,
     ) -> Reply: ...
+
+
+type File = tuple[str, bytes]
+
+
+class Post(Protocol):
+    def __call__(
+        self,
+        path: str,
+        data: Mapping[str, str | File] | bytes | None = None,
+        *,
+        json: dict[str, Any] | None = None,
+        query: dict[str, str] | None = None,
+        content_type: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Reply: ...
+
+
+def file(content: bytes, name: str = "picture.png") -> File:
+    """A file to post, which makes the form a multipart one."""
+    return name, content
 
 
 def load(name: str) -> dict[str, Any]:
@@ -122,6 +144,35 @@ def get(invoke: Invoke) -> Get:
             path,
             method=method,
             query_string=urlencode(query or {}),
+            headers=(headers or {}).items(),
+        )
+        return invoke(front.event(Request(sent.get_environ())))
+
+    return call
+
+
+@pytest.fixture
+def post(invoke: Invoke) -> Post:
+    """Post JSON, a form, a form with files or any bytes to the handler."""
+
+    def call(
+        path: str,
+        data: Mapping[str, str | File] | bytes | None = None,
+        *,
+        json: dict[str, Any] | None = None,
+        query: dict[str, str] | None = None,
+        content_type: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Reply:
+        if isinstance(data, Mapping) and any(isinstance(value, tuple) for value in data.values()):
+            data, content_type = encode_multipart_formdata(data)
+        sent = EnvironBuilder(
+            path,
+            method="POST",
+            query_string=urlencode(query or {}),
+            data=data,
+            json=json,
+            content_type=content_type,
             headers=(headers or {}).items(),
         )
         return invoke(front.event(Request(sent.get_environ())))

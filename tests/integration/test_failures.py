@@ -294,6 +294,7 @@ def failing(code: str, status: int) -> ClientError:
         failing("InternalError", 500),
         failing("ThrottlingException", 400),
         failing("ProvisionedThroughputExceededException", 400),
+        failing("RequestLimitExceeded", 400),
         ReadTimeoutError(endpoint_url="https://s3.amazonaws.com"),
     ],
 )

@@ -159,6 +159,7 @@ def test_every_origin_may_call_and_read_the_figures(stack: Stack) -> None:
     }
     assert set(cors["allowMethods"]) == {"GET", "POST", "OPTIONS"}
     assert set(cors["exposeHeaders"]) == {
+        "retry-after",
         "x-request-id",
         "x-imgdiff-diff",
         "x-imgdiff-changed-pixels",
