@@ -2,19 +2,13 @@
 
 import io
 import json
-import os
-import re
 import shlex
 import shutil
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,71 +17,7 @@ import requests
 from PIL import Image
 
 from local.stack import KEY
-
-ROOT = Path(__file__).parent.parent.parent
-
-
-@dataclass(frozen=True)
-class Service:
-    """A running service."""
-
-    process: subprocess.Popen[str]
-    said: str
-
-    @property
-    def url(self) -> str:
-        return self.found(r"imgdiff is at (\S+),")
-
-    @property
-    def samples(self) -> list[str]:
-        return re.findall(r"^\s+(?:samples\s+)?(http\S+/media/\S+)$", self.said, re.MULTILINE)
-
-    def found(self, pattern: str) -> str:
-        match = re.search(pattern, self.said)
-        assert match, self.said
-        return match[1]
-
-    def imgdiff(self, **fields: str) -> requests.Response:
-        pair = {"src": self.samples[0], "target": self.samples[1], "key": KEY}
-        return requests.get(f"{self.url}/imgdiff", params=pair | fields, timeout=30)
-
-
-def start(port: int) -> Service:
-    """Start the service and read what it says until it serves."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "local"],
-        cwd=ROOT,
-        env={**os.environ, "PORT": str(port), "PYTHONPATH": str(ROOT / "functions")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout
-    said = ""
-    for line in process.stdout:
-        said += line
-        if "Ctrl-C ends the service" in line:
-            break
-    return Service(process, said)
-
-
-def stop(process: subprocess.Popen[str], how: signal.Signals) -> int:
-    """Interrupt the service and wait for its end."""
-    process.send_signal(how)
-    try:
-        return process.wait(timeout=15)
-    finally:
-        process.kill()
-        assert process.stdout
-        process.stdout.close()
-        process.wait()
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    running = start(0)
-    yield running
-    assert stop(running.process, signal.SIGINT) == 0
+from tests.local.service import ROOT, Service, start, stop
 
 
 def test_it_shows_itself_at_work(service: Service) -> None:
@@ -169,7 +99,7 @@ def test_concurrent_requests(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/", 404), ("/media/x", 404), ("/imgdiff", 401), ("/health", 200)]
+    ("path", "status"), [("/nothing", 404), ("/media/x", 404), ("/imgdiff", 401), ("/health", 200)]
 )
 def test_statuses(service: Service, path: str, status: int) -> None:
     reply = requests.get(service.url + path, timeout=10)

@@ -8,13 +8,26 @@ import pytest
 
 from imgdiff import errors
 from imgdiff.engine import Comparison
-from imgdiff.fields import ImgdiffFields
+from imgdiff.fields import annotation
+from imgdiff.operations import OPERATIONS
 from imgdiff.settings import Settings
 from tests.stack import TEMPLATE, load
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 FUNCTION = load(TEMPLATE)["Resources"]["ApiFunction"]["Properties"]
 CODE = set(re.findall(r"`([^`\n]+)`", README))
+FIELDS = [
+    (operation.path, {declared.name, annotation(declared)[1].upload} - {""})
+    for operation in OPERATIONS
+    for declared in fields(operation.fields)
+]
+
+
+def section(path: str) -> str:
+    """The section of an operation, its heading left out."""
+    found = re.search(rf"^### .*`{path}`.*\n((?:(?!###? ).*\n)*)", README, re.MULTILINE)
+    assert found, path
+    return found[1]
 
 
 def tree(error: type[errors.ImgdiffError]) -> set[type[errors.ImgdiffError]]:
@@ -42,9 +55,24 @@ def test_no_other_error_code() -> None:
     assert told == {str(error.status) for error in tree(errors.ImgdiffError)}
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(ImgdiffFields)])
-def test_field(name: str) -> None:
-    assert name in CODE
+@pytest.mark.parametrize(("path", "names"), FIELDS)
+def test_field(path: str, names: set[str]) -> None:
+    rows = re.findall(r"^\| (`.+?) \|", section(path), re.MULTILINE)
+    assert names <= set(re.findall(r"`(\w+)`", " ".join(rows)))
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    {
+        (operation.path, declared.name): None
+        for operation in OPERATIONS
+        for reply in operation.replies
+        for declared in fields(reply)
+    },
+)
+def test_reply(path: str, name: str) -> None:
+    common = README.partition("## The API\n")[2].partition("### ")[0]
+    assert f"`{name}`" in common + section(path)
 
 
 @pytest.mark.parametrize("name", [f.name for f in fields(Comparison) if f.name != "image"])
