@@ -59,13 +59,13 @@ class FakeMedia:
         return f"id-{len(self.stored)}.{kind.extension}"
 
     def get(self, media_id: str, *, max_bytes: int) -> bytes:
-        raise NotImplementedError(media_id, max_bytes)
+        raise AssertionError(media_id, max_bytes)
 
     def presigned(self, media_id: str) -> str:
-        raise NotImplementedError(media_id)
+        raise AssertionError(media_id)
 
     def direct_upload(self, kind: Format, size: int, place: Place | None = None) -> DirectUpload:
-        raise NotImplementedError(kind, size, place)
+        raise AssertionError(kind, size, place)
 
 
 def reader(answers: dict[str, bytes | Exception]) -> Callable[[ImageInput], bytes]:
