@@ -22,7 +22,7 @@ from imgdiff.formats import PNG
 from imgdiff.keys import hash_key
 from imgdiff.operations import OPERATIONS
 from local.stack import KEY, sample_id
-from tests.integration.conftest import Get, Invoke, load, sample, stored
+from tests.integration.conftest import Get, sample, stored
 
 PAGE = {"src": sample("page-source.png"), "target": sample("page-target.png"), "key": KEY}
 SIZES_DIFFER = (
@@ -89,13 +89,6 @@ def test_refused(get: Get, s3: S3Client, query: dict[str, str], status: int, err
 
 def test_key_comes_before_the_fields(get: Get) -> None:
     assert get("/imgdiff").status == 401
-
-
-@pytest.mark.parametrize(
-    ("event", "status"), [("imgdiff-missing-key", 401), ("imgdiff-sizes-differ", 400)]
-)
-def test_events_that_fail(invoke: Invoke, event: str, status: int) -> None:
-    assert invoke(load(event)).json()["status"] == status
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"])
