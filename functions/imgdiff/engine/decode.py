@@ -98,6 +98,8 @@ def load(data: bytes, *, max_pixels: int) -> Decoded:
             image = _with_colour_key(file, tile.args, data)
         elif tile and tile.extents and found is GIF and tile.extents != (0, 0, *file.size):
             image = _on_canvas(file, tile.extents)
+        if "icc_profile" in file.info:
+            image.info["icc_profile"] = file.info["icc_profile"]
         return Decoded(image, _orientation(file), found)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from imgdiff.engine.decode import Decoded, eight_bit, is_deep, load
-from imgdiff.engine.frame import turn
+from imgdiff.engine.frame import shown_size, turn
 from imgdiff.errors import InvalidField, TooLarge
 from imgdiff.formats import PNG, Format
 
@@ -60,8 +60,7 @@ def identify(data: bytes, *, max_pixels: int) -> Encoded:
         As `imgdiff.engine.decode.load`.
     """
     decoded = load(data, max_pixels=max_pixels)
-    shown = turn(decoded.image, decoded.orientation)
-    return Encoded(data, decoded.format, shown.width, shown.height)
+    return Encoded(data, decoded.format, *shown_size(decoded.image, decoded.orientation))
 
 
 def resize(data: bytes, width: int, height: int, *, max_pixels: int) -> Encoded:

@@ -24,6 +24,12 @@ def turn(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(known[0]) if known else image
 
 
+def shown_size(image: Image.Image, orientation: int) -> tuple[int, int]:
+    """Width and height of the image as shown."""
+    known = _TURNS.get(orientation)
+    return image.size[::-1] if known and known[1] else image.size
+
+
 class Frame:
     """A decoded image, read in strips as a viewer shows it.
 
@@ -49,8 +55,7 @@ class Frame:
         self._image = image
         self._turn = _TURNS.get(orientation)
         self._mode = "RGBA" if image.has_transparency_data else "RGB"
-        sideways = self._turn is not None and self._turn[1]
-        self.width, self.height = image.size[::-1] if sideways else image.size
+        self.width, self.height = shown_size(image, orientation)
         self.opaque = self._mode == "RGB" or all(
             self._shown(top, bottom).getchannel("A").getextrema() == (255, 255)
             for top, bottom in strips(self.width, self.height)

@@ -321,6 +321,16 @@ def test_palettes_become_the_colours_that_their_profile_describes() -> None:
     assert opened(made.content).info["icc_profile"] == profile(b"RGB ")
 
 
+def test_a_profile_stays_where_a_colour_key_becomes_alpha() -> None:
+    deep = Image.fromarray(noise()[..., 0].astype(np.uint16) * 257)
+    data = encode(deep, "PNG", icc_profile=profile(b"GRAY"), transparency=257)
+
+    image = opened(crop(data, 0, 0, 9, 9, max_pixels=10_000).content)
+
+    assert image.mode == "LA"
+    assert image.info["icc_profile"] == profile(b"GRAY")
+
+
 def test_a_profile_of_grey_is_not_put_on_colours() -> None:
     grey = Image.fromarray(noise()).convert("L")
     data = encode(grey, "PNG", icc_profile=profile(b"GRAY"), transparency=7)
