@@ -63,7 +63,8 @@ def _serve(operation: Operation) -> Callable[[], Reply]:
         )
         key = authorize(_key(submission), services().keys, now=int(time.time()))
         fields = read_fields(operation.fields, submission)
-        answer = operation.run(fields, _caller(key), _links())
+        links = _links()
+        answer = operation.run(fields, _caller(key, links), links)
         metrics.add_metric(operation.name.capitalize(), MetricUnit.Count, 1)
         return _reply(answer)
 
@@ -119,10 +120,10 @@ def _key(submission: Submission) -> str:
     return next(filter(None, candidates), "")
 
 
-def _caller(key: Key) -> Caller:
+def _caller(key: Key, links: Links) -> Caller:
     settings = services().settings
     return Caller(
-        read=services().reader(_links()),
+        read=services().reader(links),
         media=services().media,
         place=key.place,
         max_pixels=settings.max_image_pixels,

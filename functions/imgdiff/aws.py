@@ -9,10 +9,9 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
-    ConnectionClosedError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    ReadTimeoutError,
+    ConnectionError,  # noqa: A004 - botocore's own
+    HTTPClientError,
+    IncompleteReadError,
 )
 
 from imgdiff.errors import StorageUnavailable
@@ -24,12 +23,8 @@ _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 2},
 )
 _THROTTLED = ("ProvisionedThroughputExceededException", "RequestLimitExceeded")
-_UNREACHABLE = (
-    ConnectionClosedError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    ReadTimeoutError,
-)
+# No connection; one that fails under way; a body that ends too soon.
+_UNREACHABLE = (ConnectionError, HTTPClientError, IncompleteReadError)
 
 
 @cache

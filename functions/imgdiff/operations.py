@@ -17,7 +17,7 @@ from imgdiff.fields import (
     StoreFields,
 )
 from imgdiff.formats import PNG
-from imgdiff.images import edit, presign, store
+from imgdiff.images import Image, edit, presign, store
 from imgdiff.media import Links
 from imgdiff.replies import (
     ImageReply,
@@ -111,22 +111,25 @@ def _imgdiff(fields: ImgdiffFields, caller: Caller, links: Links) -> Answer:
         return Blob(found.comparison.image or b"", PNG.content_type, figures)
     if fields.blob:
         return Elsewhere(links.link(found.media_id), figures)
-    return of_difference(found, links)
+    return of_difference(found.comparison, found.media_id, links)
 
 
 def _store(fields: StoreFields, caller: Caller, links: Links) -> Answer:
     if fields.presign:
         return of_upload(presign(fields, caller), links)
-    return of_image(store(fields, caller), links)
+    return _image(store(fields, caller), links)
 
 
 def _edit(fields: ResizeFields | CropFields, caller: Caller, links: Links) -> Answer:
-    image = edit(fields, caller)
+    return _image(edit(fields, caller), links, blob=fields.blob)
+
+
+def _image(image: Image, links: Links, *, blob: bool = False) -> Answer:
     if image.media_id is None:
         return Blob(image.content, image.format.content_type, {})
-    if fields.blob:
+    if blob:
         return Elsewhere(links.link(image.media_id), {})
-    return of_image(image, links)
+    return of_image(image, image.media_id, links)
 
 
 OPERATIONS = (

@@ -1,11 +1,13 @@
 """What callers get: the fields of JSON replies, besides ``status``."""
 
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from imgdiff.difference import Difference
 from imgdiff.images import Image
 from imgdiff.media import DirectUpload, Links
+
+if TYPE_CHECKING:
+    from imgdiff.engine import Comparison
 
 type Box = tuple[int, int, int, int]
 
@@ -56,17 +58,17 @@ class UploadReply(MediaReply):
     expires_seconds: Annotated[int, "How long that is good."]
 
 
-def of_difference(found: Difference, links: Links) -> ImgdiffReply:
+def of_difference(comparison: "Comparison", media_id: str, links: Links) -> ImgdiffReply:
     """The reply of ``/imgdiff``."""
-    figures = asdict(found.comparison)
+    figures = asdict(comparison)
     del figures["image"]
-    return ImgdiffReply(**_media(found.media_id, links), **figures)
+    return ImgdiffReply(**_media(media_id, links), **figures)
 
 
-def of_image(image: Image, links: Links) -> ImageReply:
+def of_image(image: Image, media_id: str, links: Links) -> ImageReply:
     """The reply of ``/store``, ``/resize`` and ``/crop``."""
     return ImageReply(
-        **_media(image.media_id, links),
+        **_media(media_id, links),
         width=image.width,
         height=image.height,
         size=len(image.content),
@@ -83,6 +85,6 @@ def of_upload(upload: DirectUpload, links: Links) -> UploadReply:
     )
 
 
-def _media(media_id: str | None, links: Links) -> dict[str, Any]:
-    link = links.link(media_id or "")
+def _media(media_id: str, links: Links) -> dict[str, Any]:
+    link = links.link(media_id)
     return {"link": link, "ssl_link": link, "id": media_id}

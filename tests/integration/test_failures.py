@@ -12,7 +12,13 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
 from PIL import Image
 from types_boto3_s3 import S3Client
 
@@ -289,6 +295,9 @@ def failing(code: str, status: int) -> ClientError:
         failing("ProvisionedThroughputExceededException", 400),
         failing("RequestLimitExceeded", 400),
         ReadTimeoutError(endpoint_url="https://s3.amazonaws.com"),
+        EndpointConnectionError(endpoint_url="https://s3.amazonaws.com"),
+        ResponseStreamingError(error="cut"),
+        IncompleteReadError(actual_bytes=1, expected_bytes=2),
     ],
 )
 @pytest.mark.parametrize("operation", ["s3.PutObject", "s3.GetObject", "dynamodb.GetItem"])
