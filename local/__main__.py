@@ -26,7 +26,10 @@ def main() -> None:
     workers = Workers()
     server = make_server(HOST, port, application(workers.invoke), threaded=True)
     base_url = f"http://{HOST}:{server.server_port}"
-    stack = Stack(HOST, port and port + 1)
+    try:
+        stack = Stack(HOST, port and port + 1)
+    except OSError:
+        sys.exit(f"Port {port + 1}, for the AWS endpoint, is in use: choose others with PORT=…")
     enter(stack.endpoint, base_url)
     fill()
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -3,6 +3,7 @@
 import logging
 import mimetypes
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -94,12 +95,19 @@ class Stack:
         Address to listen on.
     port : int
         Port of the AWS endpoint, 0 for any free one.
+
+    Raises
+    ------
+    OSError
+        The port is taken.
     """
 
     def __init__(self, host: str, port: int) -> None:
         # It takes seconds, and who only asks where things are needs none of it.
         from moto.server import ThreadedMotoServer
 
+        # moto's thread would end, and whoever started it wait for ever.
+        socket.create_server((host, port)).close()
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._server = ThreadedMotoServer(ip_address=host, port=port, verbose=False)
         self._server.start()

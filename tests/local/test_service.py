@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shlex
 import shutil
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -136,6 +138,36 @@ def test_a_port_can_be_chosen_and_is_free_again(how: signal.Signals) -> None:
     # Binding says so at once if anything of it still listens.
     socket.create_server(("127.0.0.1", port)).close()
     socket.create_server(("127.0.0.1", port + 1)).close()
+
+
+def test_a_taken_port_of_the_aws_endpoint_is_said_plainly() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        failed = start(port - 1)
+        assert failed.process.wait(timeout=15) != 0
+    assert f"Port {port}, for the AWS endpoint, is in use" in failed.said
+    assert "Traceback" not in failed.said
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the workers in /proc")
+def test_a_killed_worker_is_replaced(service: Service) -> None:
+    for worker in workers(service.process.pid):
+        os.kill(worker, signal.SIGKILL)
+    first = requests.get(f"{service.url}/health", timeout=30)
+    assert first.status_code in (200, 500)
+    assert requests.get(f"{service.url}/health", timeout=30).json() == {"status": 200}
+
+
+def workers(parent: int) -> list[int]:
+    """The processes that run the handler."""
+    started = [
+        int(child)
+        for task in Path(f"/proc/{parent}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
+    found = [pid for pid in started if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert found
+    return found
 
 
 def test_a_taken_port_is_said_plainly(service: Service) -> None:
