@@ -1,10 +1,13 @@
 """A running service, started as ``make run`` starts it."""
 
 import os
+import random
 import re
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -61,6 +64,19 @@ def start(port: int) -> Service:
     # Unread, its further words would fill the pipe and halt it.
     Thread(target=_drain, args=[process.stdout], daemon=True).start()
     return Service(process, said)
+
+
+def free_port() -> int:
+    """A port that is free, as is the one above it.
+
+    Below those that systems hand out by themselves, so that nothing takes it in the meantime.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), ExitStack() as probes:
+            for each in (port, port + 1):
+                probes.enter_context(socket.create_server(("127.0.0.1", each)))
+            return port
 
 
 def stop(process: subprocess.Popen[str], how: signal.Signals) -> int:

@@ -19,7 +19,7 @@ import requests
 from PIL import Image
 
 from local.stack import KEY
-from tests.local.service import ROOT, Service, start, stop
+from tests.local.service import ROOT, Service, free_port, start, stop
 
 
 def test_it_shows_itself_at_work(service: Service) -> None:
@@ -129,8 +129,7 @@ def test_a_request_over_the_gateways_limit_is_refused(service: Service) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_port_can_be_chosen_and_is_free_again(how: signal.Signals) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     running = start(port)
     assert running.url == f"http://127.0.0.1:{port}"
     assert running.found(r"AWS endpoint at (\S+)") == f"http://127.0.0.1:{port + 1}"
@@ -141,11 +140,11 @@ def test_a_port_can_be_chosen_and_is_free_again(how: signal.Signals) -> None:
 
 
 def test_a_taken_port_of_the_aws_endpoint_is_said_plainly() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        port = taken.getsockname()[1]
-        failed = start(port - 1)
+    port = free_port()
+    with closing(socket.create_server(("127.0.0.1", port + 1))):
+        failed = start(port)
         assert failed.process.wait(timeout=15) != 0
-    assert f"Port {port}, for the AWS endpoint, is in use" in failed.said
+    assert f"Port {port + 1}, for the AWS endpoint, is in use" in failed.said
     assert "Traceback" not in failed.said
 
 
