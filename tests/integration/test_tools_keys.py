@@ -530,9 +530,11 @@ def test_a_key_under_make(port: int, tool: Tool) -> None:
 
 @needs_make
 def test_without_the_service() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        port = listener.getsockname()[1] - 1
-    failed = make("key-list", f"LOCAL={port}")
+    # Bound and not listening: nothing else takes the port, and whoever connects is refused.
+    with closing(socket.socket()) as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1] - 1
+        failed = make("key-list", f"LOCAL={port}")
     assert failed.returncode != 0
     assert failed.stderr.splitlines()[0] == (
         f'Could not connect to the endpoint URL: "http://127.0.0.1:{port + 1}/". '
