@@ -42,8 +42,8 @@ def difference(fields: ImgdiffFields, caller: Caller) -> Difference:
         # On a cold start this import takes long: it passes while the images arrive.
         from imgdiff.engine import compare
 
-    comparison = compare(
-        source.result(), target.result(), max_pixels=caller.max_pixels, names=("src", "target")
-    )
+        comparison = compare(
+            source.result, target.result, max_pixels=caller.max_pixels, names=("src", "target")
+        )
     image = comparison.image
     return Difference(comparison, caller.keep(image, PNG, inline=fields.blob) if image else None)

@@ -15,7 +15,7 @@ USE_CASES = {"imgdiff.difference", "imgdiff.images"}
 
 OUTSIDE = {"boto3", "botocore", "types_boto3_s3", "types_boto3_dynamodb", "urllib3"}
 FRAMEWORK = {"aws_lambda_powertools"}
-ENGINE_PACKAGES = {"PIL", "isal", "numpy"}
+ENGINE_PACKAGES = {"PIL", "imagecodecs", "isal", "numpy"}
 # Where a pure function would reach the network, the disk, another process or its environment.
 IMPURE_STANDARD_LIBRARY = {
     "http", "multiprocessing", "os", "pathlib", "shutil", "socket", "ssl", "subprocess",

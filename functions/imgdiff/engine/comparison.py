@@ -1,23 +1,18 @@
 """The face of the engine: two encoded images in, figures and a picture out."""
 
 import math
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import repeat
 from typing import Literal
 
-from imgdiff.engine.decode import decode
-from imgdiff.engine.frame import Frame
+from imgdiff.engine.frame import Frame, StripPair
+from imgdiff.engine.frames import decode, decode_patiently
 from imgdiff.engine.highlight import Highlight
-from imgdiff.engine.measure import (
-    OPAQUE_SCALE,
-    PREMULTIPLIED_SCALE,
-    Tally,
-    opaque_samples,
-    premultiplied_samples,
-    psnr,
-)
-from imgdiff.engine.strips import strips
-from imgdiff.errors import SizesDiffer, about
+from imgdiff.engine.measure import SCALE, Tally, psnr
+from imgdiff.engine.pair import Encoded, Pair
+from imgdiff.engine.scanlines import Irregular, Scanlines, side_by_side
 
 type Render = Literal["highlight"]
 
@@ -61,8 +56,8 @@ class Comparison:
 
 
 def compare(
-    source: bytes,
-    target: bytes,
+    source: Encoded,
+    target: Encoded,
     *,
     render: Render | None = "highlight",
     max_pixels: int = 25_000_000,
@@ -78,8 +73,9 @@ def compare(
 
     Parameters
     ----------
-    source, target : bytes
-        PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF.
+    source, target : bytes, or callable that returns bytes
+        PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF. A callable is called once, in a thread of its
+        own: its image is decoded as soon as it is there, while the other is on its way.
     render : {"highlight"} or None
         The difference image to make, if any.
     max_pixels : int
@@ -94,47 +90,34 @@ def compare(
     SizesDiffer
         The images, as shown, are not of equal size.
     """
-
-    def read(data: bytes, name: str) -> Frame:
-        with about(name):
-            return decode(data, max_pixels=max_pixels)
-
-    # Decoders work outside the interpreter's lock, so the two run side by side.
-    with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(read, (source, target), names)
-    if (first.width, first.height) != (second.width, second.height):
-        raise SizesDiffer(
-            f"{names[0]} is {first.width}x{first.height} and {names[1]} is "
-            f"{second.width}x{second.height} pixels, but both must be of equal size: "
-            "bring them to one size with /resize or /crop first"
-        )
-    return _difference(first, second, render)
+    pair = Pair(source, target, names)
+    try:
+        return _difference(*pair.decoded(partial(decode, max_pixels=max_pixels)), render)
+    except Irregular:
+        return _difference(*pair.decoded(partial(decode_patiently, max_pixels=max_pixels)), render)
 
 
 def _difference(source: Frame, target: Frame, render: Render | None) -> Comparison:
     width, height = source.width, source.height
-    opaque = source.opaque and target.opaque
-    samples = opaque_samples if opaque else premultiplied_samples
     picture = Highlight(width, height) if render else None
     tally = Tally()
-    for top, bottom in strips(width, height):
-        strip = source.strip(top, bottom)
-        changed = tally.add(samples(strip), samples(target.strip(top, bottom)), top)
+    top = 0
+    for strip, beside, rows in _strip_pairs(source, target):
+        changed = tally.add(strip, beside, top)
         if picture:
-            picture.add(strip, changed)
+            picture.add(strip, changed, rows)
+        top += len(strip if rows is None else rows)
 
     pixels = width * height
-    count = pixels * (3 if opaque else 4)
-    scale = OPAQUE_SCALE if opaque else PREMULTIPLIED_SCALE
-    step = scale // 255
-    mse = tally.squares / (count * step**2)
+    samples = pixels * (4 if tally.transparent else 3)
+    mse = tally.squares / (samples * SCALE**2)
     return Comparison(
-        diff=tally.squares / (count * scale**2),
+        diff=tally.squares / (samples * SCALE**4),
         mse=mse,
         rmse=math.sqrt(mse),
-        mae=tally.absolutes / (count * step),
+        mae=tally.absolutes / (samples * SCALE),
         psnr=psnr(mse),
-        max_error=tally.peak / step,
+        max_error=tally.largest / SCALE,
         changed_pixels=tally.changed,
         changed_ratio=tally.changed / pixels,
         bbox=tally.bbox,
@@ -142,3 +125,11 @@ def _difference(source: Frame, target: Frame, render: Render | None) -> Comparis
         height=height,
         image=picture.finish() if picture else None,
     )
+
+
+def _strip_pairs(source: Frame, target: Frame) -> Iterator[StripPair]:
+    if source is target:
+        return ((strip, strip, None) for strip in source.strips())
+    if isinstance(source, Scanlines) and isinstance(target, Scanlines):
+        return side_by_side(source, target)
+    return zip(source.strips(), target.strips(), repeat(None))

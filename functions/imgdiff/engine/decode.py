@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageFile
 
-from imgdiff.engine.frame import Frame
 from imgdiff.engine.strips import strips
 from imgdiff.errors import TooLarge, UnsupportedImage
 from imgdiff.formats import FORMATS, GIF, JPEG, NAMES, PNG, Format
@@ -28,6 +27,7 @@ _SAMPLE_FORMAT = 339
 _UNSIGNED = 1
 # A progressive JPEG has about ten. Each costs a pass over the whole image.
 _MAX_SCANS = 100
+_MARKER_START = b"\xff"
 _START_OF_SCAN = b"\xda"
 _END_OF_IMAGE = b"\xd9"
 _WITHOUT_LENGTH = (b"\x01", b"\xd8")
@@ -57,29 +57,66 @@ class Decoded:
     format: Format
 
 
-def decode(data: bytes, *, max_pixels: int) -> Frame:
-    """Decode the first frame of an image to be compared; parameters and errors as `load`."""
-    decoded = load(data, max_pixels=max_pixels)
-    with _damage():
-        image = eight_bit(decoded.image) if is_deep(decoded.image) else decoded.image
-        return Frame(image, decoded.orientation)
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An image of which only the header is read, and held against the limits.
+
+    Attributes
+    ----------
+    file : PIL.ImageFile.ImageFile
+        The image, not loaded.
+    format : Format
+        What the file is.
+    data : bytes
+        The file.
+    """
+
+    file: ImageFile.ImageFile
+    format: Format
+    data: bytes
+
+    @property
+    def orientation(self) -> int:
+        """How the image is turned to be shown, as EXIF numbers it."""
+        return _orientation(self.file)
+
+    def load(self) -> Decoded:
+        """Decode the first frame.
+
+        Raises
+        ------
+        UnsupportedImage
+            The image is damaged or cut short.
+        """
+        file = self.file
+        with damage():
+            tile = file.tile[0] if file.tile else None
+            file.load()
+            image: Image.Image = file
+            if tile and self.format is PNG and "transparency" in file.info:
+                image = _with_colour_key(file, tile.args, self.data)
+            elif tile and tile.extents and self.format is GIF:
+                image = _on_canvas(file, tile.extents)
+            if "icc_profile" in file.info:
+                image.info["icc_profile"] = file.info["icc_profile"]
+            # Behind the pixels there may be more metadata.
+            return Decoded(image, self.orientation, self.format)
 
 
-def load(data: bytes, *, max_pixels: int) -> Decoded:
-    """Decode the first frame of an image.
+def open_image(data: bytes, *, max_pixels: int) -> Opened:
+    """Read an image's header.
 
     Parameters
     ----------
     data : bytes
         The encoded image; its format is told by the content alone.
     max_pixels : int
-        The most pixels (width times height) that are decoded.
+        The most pixels (width times height) that may be decoded.
 
     Raises
     ------
     UnsupportedImage
-        ``data`` is no image of the known formats, is damaged or cut short, or has samples that no
-        viewer shows.
+        ``data`` is no image of the known formats, or has samples that no viewer shows.
     TooLarge
         The image has more than ``max_pixels`` pixels.
     """
@@ -88,23 +125,14 @@ def load(data: bytes, *, max_pixels: int) -> Decoded:
     if width * height > max_pixels:
         raise TooLarge(f"is {width}x{height} pixels, over the limit of {max_pixels} pixels")
     found = _BY_PILLOW_NAME[file.format or ""]
-    if found is JPEG and _scans(data) > _MAX_SCANS:
+    if found is JPEG and _has_too_many_scans(data):
         raise TooLarge(f"has more than {_MAX_SCANS} scans")
-    with _damage():
-        tile = file.tile[0] if file.tile else None
-        file.load()
-        image: Image.Image = file
-        if tile and found is PNG and "transparency" in file.info:
-            image = _with_colour_key(file, tile.args, data)
-        elif tile and tile.extents and found is GIF and tile.extents != (0, 0, *file.size):
-            image = _on_canvas(file, tile.extents)
-        if "icc_profile" in file.info:
-            image.info["icc_profile"] = file.info["icc_profile"]
-        return Decoded(image, _orientation(file), found)
+    return Opened(file, found, data)
 
 
 @contextmanager
-def _damage() -> Iterator[None]:
+def damage() -> Iterator[None]:
+    """Call whatever goes wrong inside a damaged image."""
     # Pillow's decoders raise whatever their format's parsing happens to raise.
     try:
         yield
@@ -136,6 +164,11 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
+def _has_too_many_scans(data: bytes) -> bool:
+    # Compressed data has no such bytes: the count is too high only by what metadata has.
+    return data.count(_MARKER_START + _START_OF_SCAN) > _MAX_SCANS and _scans(data) > _MAX_SCANS
+
+
 def _scans(data: bytes) -> int:
     """Scans of a JPEG up to its end; what a phone puts behind it, such as a video, has none."""
     position = scans = 0
@@ -151,6 +184,8 @@ def _scans(data: bytes) -> int:
 
 def _on_canvas(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
     """A GIF's first frame where it lies on the canvas; the rest of that is transparent."""
+    if box == (0, 0, *image.size):
+        return image
     canvas = Image.new("RGBA", image.size)
     canvas.paste(image.crop(box).convert("RGBA"), box)
     return canvas

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from imgdiff.engine.decode import Decoded, eight_bit, is_deep, load
+from imgdiff.engine.decode import Decoded, eight_bit, is_deep, open_image
 from imgdiff.engine.frame import shown_size, turn
 from imgdiff.errors import InvalidField, TooLarge
 from imgdiff.formats import PNG, Format
@@ -57,9 +57,9 @@ def identify(data: bytes, *, max_pixels: int) -> Encoded:
     Raises
     ------
     UnsupportedImage, TooLarge
-        As `imgdiff.engine.decode.load`.
+        As `imgdiff.engine.decode.open_image` and `imgdiff.engine.decode.Opened.load`.
     """
-    decoded = load(data, max_pixels=max_pixels)
+    decoded = open_image(data, max_pixels=max_pixels).load()
     return Encoded(data, decoded.format, *shown_size(decoded.image, decoded.orientation))
 
 
@@ -124,7 +124,7 @@ def crop(data: bytes, left: int, top: int, width: int, height: int, *, max_pixel
 
 
 def _shown(data: bytes, max_pixels: int) -> tuple[Decoded, Image.Image]:
-    decoded = load(data, max_pixels=max_pixels)
+    decoded = open_image(data, max_pixels=max_pixels).load()
     image = decoded.image
     if is_deep(image) and decoded.format is not PNG:
         image = eight_bit(image)

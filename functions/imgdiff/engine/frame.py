@@ -1,8 +1,18 @@
 """A decoded image, read in strips as a viewer shows it."""
 
+from collections.abc import Callable, Iterator
+from typing import Protocol, override
+
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from imgdiff.engine.strips import strips
+
+type Samples = NDArray[np.uint8]
+# A strip of the source, the same of the target, and, where rows that repeat are given once, which
+# of these is the row shown. What is known to be equal is the same array twice.
+type StripPair = tuple[Samples, Samples, NDArray[np.intp] | None]
 
 # EXIF orientation -> how the stored image is turned to be shown, whether its columns become
 # the rows shown, and whether they are counted from the far end.
@@ -14,6 +24,16 @@ _TURNS: dict[int, tuple[Image.Transpose, bool, bool]] = {
     6: (Image.Transpose.ROTATE_270, True, False),
     7: (Image.Transpose.TRANSVERSE, True, True),
     8: (Image.Transpose.ROTATE_90, True, True),
+}
+# The same for arrays.
+_VIEWS: dict[int, Callable[[Samples], Samples]] = {
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.swapaxes(0, 1),
+    6: lambda stored: stored[::-1].swapaxes(0, 1),
+    7: lambda stored: stored[::-1, ::-1].swapaxes(0, 1),
+    8: lambda stored: stored[:, ::-1].swapaxes(0, 1),
 }
 _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
@@ -30,10 +50,40 @@ def shown_size(image: Image.Image, orientation: int) -> tuple[int, int]:
     return image.size[::-1] if known and known[1] else image.size
 
 
-class Frame:
-    """A decoded image, read in strips as a viewer shows it.
+class Frame(Protocol):
+    """An image that can be read once, in strips, as a viewer shows it.
 
-    Colour conversion and rotation happen strip by strip: the frame itself stays as it was
+    Attributes
+    ----------
+    width, height : int
+        Size in pixels, as shown.
+    """
+
+    width: int
+    height: int
+
+    def strips(self) -> Iterator[Samples]:
+        """Yield the samples from top to bottom as `imgdiff.engine.strips` cuts them.
+
+        Each is of shape (rows, width, 3 or 4): R, G, B and, where it may matter, alpha, not
+        premultiplied. It is good until the next one is asked for.
+        """
+
+    def read_ahead(self) -> bool:
+        """Do a little of the work of reading while there is nothing else to do.
+
+        Returns
+        -------
+        bool
+            False where nothing is left that can be done beforehand.
+        """
+        return False
+
+
+class PillowFrame(Frame):
+    """A frame of an image that Pillow has decoded.
+
+    Colour conversion and rotation happen strip by strip: the image itself stays as it was
     decoded, one byte a sample.
 
     Parameters
@@ -42,13 +92,6 @@ class Frame:
         The decoded image, as the file stores it, at 8 bit a sample.
     orientation : int
         EXIF orientation, 1 to 8; any other value counts as 1.
-
-    Attributes
-    ----------
-    width, height : int
-        Size in pixels, as shown.
-    opaque : bool
-        Whether every pixel is opaque, whatever the file has room for.
     """
 
     def __init__(self, image: Image.Image, orientation: int) -> None:
@@ -56,21 +99,11 @@ class Frame:
         self._turn = _TURNS.get(orientation)
         self._mode = "RGBA" if image.has_transparency_data else "RGB"
         self.width, self.height = shown_size(image, orientation)
-        self.opaque = self._mode == "RGB" or all(
-            self._shown(top, bottom).getchannel("A").getextrema() == (255, 255)
-            for top, bottom in strips(self.width, self.height)
-        )
 
-    def strip(self, top: int, bottom: int) -> Image.Image:
-        """Rows ``top`` to ``bottom`` (half-open) as shown.
-
-        Returns
-        -------
-        PIL.Image.Image
-            Mode ``RGB`` if the whole frame is opaque, else ``RGBA`` (alpha not premultiplied).
-        """
-        shown = self._shown(top, bottom)
-        return shown.convert("RGB") if self.opaque and shown.mode == "RGBA" else shown
+    @override
+    def strips(self) -> Iterator[Samples]:
+        for top, bottom in strips(self.width, self.height):
+            yield np.asarray(self._shown(top, bottom))
 
     def _shown(self, top: int, bottom: int) -> Image.Image:
         turn, sideways, reverse = self._turn or (None, False, False)
@@ -84,3 +117,31 @@ class Frame:
         if stored.mode != self._mode:
             stored = stored.convert(self._mode)
         return stored if turn is None else stored.transpose(turn)
+
+
+class ArrayFrame(Frame):
+    """A frame of samples that are decoded already.
+
+    Parameters
+    ----------
+    samples : ndarray of uint8, shape (height, width) or (height, width, 3 or 4)
+        Grey, RGB or RGBA, as the file stores it.
+    orientation : int
+        EXIF orientation, 1 to 8; any other value counts as 1.
+    """
+
+    def __init__(self, samples: Samples, orientation: int) -> None:
+        view = _VIEWS.get(orientation)
+        self._shown = view(samples) if view else samples
+        self.height, self.width = self._shown.shape[:2]
+
+    @override
+    def strips(self) -> Iterator[Samples]:
+        for top, bottom in strips(self.width, self.height):
+            strip = self._shown[top:bottom]
+            yield np.ascontiguousarray(strip) if strip.ndim == 3 else grey_to_rgb(strip)
+
+
+def grey_to_rgb(samples: Samples) -> Samples:
+    """Grey samples, shape (rows, width), as R, G and B."""
+    return np.repeat(samples[..., np.newaxis], 3, axis=2)

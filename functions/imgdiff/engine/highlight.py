@@ -9,12 +9,16 @@ rounded up:
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from imgdiff.engine.frame import Samples
+from imgdiff.engine.measure import is_opaque, rgb
 from imgdiff.engine.png import PalettePng
 
 _LUMA = np.arange(256)
 _HIGHLIGHT = (241, 0, 30)
+# Rec. 601 as Pillow's mode L has it: of 65536. Sums of such multiples of 2**-16 below 2**8 are
+# exact in single precision.
+_LUMA_WEIGHTS = np.array([19595, 38470, 7471], np.float32) / 65536
 
 
 def _fade(colour: tuple[int, int, int]) -> NDArray[np.uint8]:
@@ -28,6 +32,8 @@ _PALETTE, _INDICES = np.unique(
     np.concatenate([_fade((255, 255, 255)), _fade(_HIGHLIGHT)]), axis=0, return_inverse=True
 )
 _UNCHANGED, _CHANGED = _INDICES.astype(np.uint8).reshape(2, 256)
+_LOOK_UP_UNCHANGED = _UNCHANGED.tobytes()
+_LOOK_UP_STEP = (_CHANGED - _UNCHANGED).tobytes()
 
 
 class Highlight:
@@ -41,29 +47,53 @@ class Highlight:
 
     def __init__(self, width: int, height: int) -> None:
         self._png = PalettePng(width, height, _PALETTE)
+        self._floats = np.empty(0, np.float32)
 
-    def add(self, source: Image.Image, changed: NDArray[np.bool_]) -> None:
+    def add(
+        self,
+        source: Samples,
+        changed: NDArray[np.bool_] | None,
+        rows: NDArray[np.intp] | None,
+    ) -> None:
         """Append the next strip.
 
         Parameters
         ----------
-        source : PIL.Image.Image
-            The source's strip, mode RGB or RGBA; what is transparent is laid on white.
-        changed : ndarray of bool, shape (rows, width)
+        source : ndarray of uint8, shape (rows, width, 3 or 4)
+            The source's strip; what is transparent is laid on white.
+        changed : ndarray of bool, shape (rows, width), or None
+            The changed pixels, if there are any.
+        rows : ndarray of int, shape (rows shown,), or None
+            Which row of the source is shown in each; None: one after the other.
         """
-        luma = np.asarray((source if source.mode == "RGB" else _on_white(source)).convert("L"))
-        indices = _UNCHANGED[luma]
-        indices[changed] = _CHANGED[luma[changed]]
-        self._png.write(indices)
+        luma = self._luma(rgb(source) if is_opaque(source) else _on_white(source))
+        indices = _look_up(luma, _LOOK_UP_UNCHANGED)
+        if changed is not None:
+            # Byte arithmetic takes a tenth of the time of a choice by mask.
+            indices = indices + _look_up(luma, _LOOK_UP_STEP) * changed
+        self._png.write(indices if rows is None else indices[rows])
 
     def finish(self) -> bytes:
         """The encoded image, a palette PNG."""
         return self._png.finish()
 
+    def _luma(self, samples: Samples) -> Samples:
+        if self._floats.size < samples.size:
+            self._floats = np.empty(samples.size, np.float32)
+        floats = self._floats[: samples.size]
+        floats[:] = samples.reshape(-1)
+        luma = floats.reshape(-1, 3) @ _LUMA_WEIGHTS
+        luma += np.float32(0.5)
+        return luma.astype(np.uint8).reshape(samples.shape[:2])
 
-def _on_white(strip: Image.Image) -> Image.Image:
-    samples = np.asarray(strip).astype(np.uint16)
-    colour, alpha = samples[..., :3], samples[..., 3:]
+
+def _look_up(luma: Samples, table: bytes) -> Samples:
+    # In half of the time that numpy's own look-up takes.
+    return np.frombuffer(luma.tobytes().translate(table), np.uint8).reshape(luma.shape)
+
+
+def _on_white(samples: Samples) -> Samples:
+    colour, alpha = samples[..., :3].astype(np.uint16), samples[..., 3:]
     # Both products together stay at or below 255², so 16 bit hold them and the rounding half.
-    laid = (colour * alpha + 255 * (255 - alpha) + 127) // 255
-    return Image.fromarray(laid.astype(np.uint8))
+    laid = (colour * alpha + np.uint16(255) * (255 - alpha) + 127) // 255
+    return laid.astype(np.uint8)

@@ -1,90 +1,118 @@
 """Measuring: the exact difference of two frames, summed in integers strip by strip."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-type Samples = NDArray[np.uint8] | NDArray[np.uint16]
+from imgdiff.engine.frame import Samples
 
-OPAQUE_SCALE = 255
-PREMULTIPLIED_SCALE = 255 * 255
-
-
-def opaque_samples(strip: Image.Image) -> NDArray[np.uint8]:
-    """The samples of an opaque strip, shape (rows, width, 3), 0 to `OPAQUE_SCALE`."""
-    return np.asarray(strip)
+SCALE = 255
+# The squares of so many 8-bit differences add up to less than 2**24, up to where single precision
+# holds every integer.
+_EXACT_BLOCK = 256
+_ONES = np.ones(_EXACT_BLOCK, np.float32)
 
 
-def premultiplied_samples(strip: Image.Image) -> NDArray[np.uint16]:
-    """R·α, G·α, B·α and α, shape (rows, width, 4), 0 to `PREMULTIPLIED_SCALE`.
-
-    Premultiplied in exact integers: α weighs 255 so that all four share one scale.
-    """
-    samples = np.asarray(strip if strip.mode == "RGBA" else strip.convert("RGBA"))
-    premultiplied = samples.astype(np.uint16)
-    premultiplied[..., :3] *= samples[..., 3:]
-    premultiplied[..., 3] *= OPAQUE_SCALE
-    return premultiplied
-
-
-@dataclass(slots=True)
 class Tally:
     """Sums over all strips measured so far.
+
+    Where both strips are opaque, R, G and B are compared, else R·α, G·α, B·α and 255·α. Differences
+    are counted in 255ths of an 8-bit step, in which all of these are integers.
 
     Attributes
     ----------
     squares, absolutes : int
         Exact sum of squared and of absolute sample differences.
-    peak : int
+    largest : int
         Largest absolute sample difference.
     changed : int
-        Pixels of which any sample differs.
+        Pixels of which any compared sample differs.
     bbox : tuple of int or None
         Smallest ``(left, top, right, bottom)``, half-open, that holds every changed pixel.
+    transparent : bool
+        Whether any pixel of either image is not opaque.
     """
 
-    squares: int = 0
-    absolutes: int = 0
-    peak: int = 0
-    changed: int = 0
-    bbox: tuple[int, int, int, int] | None = None
+    def __init__(self) -> None:
+        self.squares = self.absolutes = self.largest = self.changed = 0
+        self.bbox: tuple[int, int, int, int] | None = None
+        self.transparent = False
+        self._floats = np.zeros(0, np.float32)
 
-    def add(self, source: Samples, target: Samples, top: int) -> NDArray[np.bool_]:
+    def add(self, source: Samples, target: Samples, top: int) -> NDArray[np.bool_] | None:
         """Measure one strip.
 
         Parameters
         ----------
-        source, target : ndarray, shape (rows, width, samples), uint8 or uint16, the same
+        source, target : ndarray of uint8, shape (rows, width, 3 or 4)
+            The same array where nothing differs.
         top : int
             The strip's first row in the image.
 
         Returns
         -------
-        ndarray of bool, shape (rows, width)
-            The changed pixels.
+        ndarray of bool, shape (rows, width), or None
+            The changed pixels; None where there are none.
         """
-        changed = np.zeros(source.shape[:2], dtype=np.bool_)
-        rows = np.flatnonzero((source != target).reshape(len(source), -1).any(axis=1))
-        if not rows.size:
-            return changed
-        source, target = source[rows], target[rows]
-        distance = np.maximum(source, target) - np.minimum(source, target)
-        # The square of an unsigned sample always fits the unsigned type of twice its width.
-        square = np.square(distance, dtype=np.uint16 if distance.itemsize == 1 else np.uint32)
-        self.squares += int(square.sum(dtype=np.uint64))
-        self.absolutes += int(distance.sum(dtype=np.uint64))
-        self.peak = max(self.peak, int(distance.max()))
-        changed[rows] = distance.any(axis=2)
-        columns = np.flatnonzero(changed.any(axis=0))
-        self.changed += int(np.count_nonzero(changed))
-        self._extend(int(columns[0]), top + int(rows[0]), int(columns[-1]), top + int(rows[-1]))
+        opaque = is_opaque(source) and (target is source or is_opaque(target))
+        self.transparent |= not opaque
+        if target is source:
+            return None
+        if opaque:
+            changed = self._add_opaque(rgb(source), rgb(target))
+        else:
+            changed = self._add_premultiplied(_premultiplied(source), _premultiplied(target))
+        if changed is not None:
+            self.changed += int(np.count_nonzero(changed))
+            self._extend(changed, top)
         return changed
 
-    def _extend(self, left: int, top: int, last_column: int, last_row: int) -> None:
-        box = (left, top, last_column + 1, last_row + 1)
+    def _add_opaque(self, source: Samples, target: Samples) -> NDArray[np.bool_] | None:
+        distance = np.maximum(source, target) - np.minimum(source, target)
+        largest = int(distance.max())
+        if not largest:
+            return None
+        floats = self._exact_blocks(distance)
+        squares = np.vecdot(floats, floats).sum(dtype=np.float64)
+        absolutes = (floats @ _ONES).sum(dtype=np.float64)
+        self.squares += int(squares) * SCALE**2
+        self.absolutes += int(absolutes) * SCALE
+        self.largest = max(self.largest, largest * SCALE)
+        # Adding up a pixel's samples is how numpy finds soonest which pixels have any.
+        pixels = floats.reshape(-1)[: distance.size].reshape(-1, 3)
+        changed: NDArray[np.bool_] = pixels @ _ONES[:3] != 0
+        return changed.reshape(distance.shape[:2])
+
+    def _add_premultiplied(
+        self, source: NDArray[np.uint16], target: NDArray[np.uint16]
+    ) -> NDArray[np.bool_] | None:
+        distance = np.maximum(source, target) - np.minimum(source, target)
+        largest = int(distance.max())
+        if not largest:
+            return None
+        # The square of a 16-bit sample always fits 32 bit.
+        self.squares += int(np.square(distance, dtype=np.uint32).sum(dtype=np.uint64))
+        self.absolutes += int(distance.sum(dtype=np.uint64))
+        self.largest = max(self.largest, largest)
+        # A pixel's four samples, as one.
+        changed: NDArray[np.bool_] = distance.view(np.uint64)[..., 0] != 0
+        return changed
+
+    def _exact_blocks(self, distance: Samples) -> NDArray[np.float32]:
+        """The same numbers in rows of `_EXACT_BLOCK`, the last filled up with zeros."""
+        blocks = -(-distance.size // _EXACT_BLOCK)
+        if self._floats.size < blocks * _EXACT_BLOCK:
+            self._floats = np.empty(blocks * _EXACT_BLOCK, np.float32)
+        floats = self._floats[: blocks * _EXACT_BLOCK]
+        floats[: distance.size] = distance.reshape(-1)
+        floats[distance.size :] = 0
+        return floats.reshape(blocks, _EXACT_BLOCK)
+
+    def _extend(self, changed: NDArray[np.bool_], top: int) -> None:
+        rows = np.flatnonzero(changed.any(axis=1))
+        columns = np.flatnonzero(changed.any(axis=0))
+        box = (int(columns[0]), top + int(rows[0]), int(columns[-1]) + 1, top + int(rows[-1]) + 1)
         if self.bbox is None:
             self.bbox = box
         else:
@@ -96,6 +124,20 @@ class Tally:
             )
 
 
+def is_opaque(samples: Samples) -> bool:
+    """Whether every pixel of a strip, shape (rows, width, 3 or 4), is opaque."""
+    if samples.shape[2] == 3:
+        return True
+    # A pixel's four samples as one: the reduction is then done without a stride.
+    common = np.bitwise_and.reduce(samples.view(np.uint32), axis=None)
+    return bool(common.reshape(1).view(np.uint8)[3] == 255)
+
+
+def rgb(samples: Samples) -> Samples:
+    """The samples of an opaque strip without alpha, shape (rows, width, 3)."""
+    return samples if samples.shape[2] == 3 else np.ascontiguousarray(samples[..., :3])
+
+
 def psnr(mse: float) -> float | None:
     """Peak signal-to-noise ratio in dB of a mean square error on the 0..255 scale.
 
@@ -103,3 +145,11 @@ def psnr(mse: float) -> float | None:
     255; None where nothing differs.
     """
     return 10 * math.log10(255**2 / mse) if mse else None
+
+
+def _premultiplied(samples: Samples) -> NDArray[np.uint16]:
+    """R·α, G·α, B·α and 255·α, shape (rows, width, 4): exact, and of one scale."""
+    premultiplied = np.full((*samples.shape[:2], 4), 255, np.uint16)
+    premultiplied[..., :3] = samples[..., :3]
+    premultiplied *= samples[..., 3:] if samples.shape[2] == 4 else np.uint16(255)
+    return premultiplied

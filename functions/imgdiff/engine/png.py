@@ -1,16 +1,15 @@
-"""Writing a palette PNG row by row, so that the picture is never held uncompressed.
+"""Writing a palette PNG strip by strip, so that the picture is never held uncompressed.
 
 Format: W3C Portable Network Graphics Specification (Third Edition).
 """
 
 import struct
-import zlib
 
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BIT_DEPTH = 8
 _INDEXED_COLOUR = 3
 _COMPRESSION_LEVEL = 1
@@ -32,7 +31,7 @@ class PalettePng:
 
     def __init__(self, width: int, height: int, palette: NDArray[np.uint8]) -> None:
         header = struct.pack(">IIBBBBB", width, height, _BIT_DEPTH, _INDEXED_COLOUR, 0, 0, 0)
-        self._parts = [_SIGNATURE, _chunk(b"IHDR", header), _chunk(b"PLTE", palette.tobytes())]
+        self._parts = [SIGNATURE, chunk(b"IHDR", header), chunk(b"PLTE", palette.tobytes())]
         self._deflate = isal_zlib.compressobj(_COMPRESSION_LEVEL)
 
     def write(self, rows: NDArray[np.uint8]) -> None:
@@ -44,14 +43,15 @@ class PalettePng:
     def finish(self) -> bytes:
         """The whole file; nothing can be written after."""
         self._append(self._deflate.flush())
-        self._parts.append(_chunk(b"IEND", b""))
+        self._parts.append(chunk(b"IEND", b""))
         return b"".join(self._parts)
 
     def _append(self, compressed: bytes) -> None:
         if compressed:
-            self._parts.append(_chunk(b"IDAT", compressed))
+            self._parts.append(chunk(b"IDAT", compressed))
 
 
-def _chunk(name: bytes, content: bytes) -> bytes:
-    checksum = zlib.crc32(content, zlib.crc32(name))
+def chunk(name: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG file: length, name, content and checksum."""
+    checksum = isal_zlib.crc32(content, isal_zlib.crc32(name))
     return b"".join((struct.pack(">I", len(content)), name, content, struct.pack(">I", checksum)))

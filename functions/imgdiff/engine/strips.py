@@ -2,12 +2,18 @@
 
 from collections.abc import Iterator
 
-# About what a core's second-level cache holds of two strips and their difference.
-_PIXELS_PER_STRIP = 1 << 16
+# Two strips, their difference and its floats then stay in a core's second-level cache, and a
+# strip's bytes below the size from which the allocator asks the system for fresh pages each time.
+_PIXELS_PER_STRIP = 1 << 15
+
+
+def rows_per_strip(width: int) -> int:
+    """How many rows a strip has; the last of an image may have fewer."""
+    return max(1, _PIXELS_PER_STRIP // width)
 
 
 def strips(width: int, height: int) -> Iterator[tuple[int, int]]:
     """Yield the half-open row ranges ``(top, bottom)`` that cover an image from top to bottom."""
-    rows = max(1, _PIXELS_PER_STRIP // width)
+    rows = rows_per_strip(width)
     for top in range(0, height, rows):
         yield top, min(top + rows, height)

@@ -1,0 +1,91 @@
+"""Opening an encoded image as a frame: with a fast decoder where there is one, else with Pillow.
+
+The fast decoders take what most people send: plain PNG, JPEG and WebP. They give the pixels that
+Pillow gives, being the same libraries wherever a format leaves room; what they don't take, or
+doubt, is left to Pillow, as is every header.
+"""
+
+from imagecodecs import Jpeg8Error, WebpError, jpeg8_decode, webp_decode
+
+from imgdiff.engine.decode import Opened, damage, eight_bit, is_deep, open_image
+from imgdiff.engine.frame import ArrayFrame, Frame, PillowFrame
+from imgdiff.engine.scanlines import Irregular, Scanlines
+
+_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
+_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
+_ANIMATED = 0x02
+
+
+def decode(data: bytes, *, max_pixels: int) -> Frame:
+    """Open the first frame of an image the fastest way there is.
+
+    Parameters
+    ----------
+    data : bytes
+        The encoded image; its format is told by the content alone.
+    max_pixels : int
+        The most pixels (width times height) that are decoded.
+
+    Raises
+    ------
+    UnsupportedImage
+        ``data`` is no image of the known formats, is damaged or cut short, or has samples that no
+        viewer shows.
+    TooLarge
+        The image has more than ``max_pixels`` pixels.
+    Irregular
+        Only while the frame is read: `decode_patiently` has to judge the image.
+    """
+    opened = open_image(data, max_pixels=max_pixels)
+    return _natively(opened) or _with_pillow(opened)
+
+
+def decode_patiently(data: bytes, *, max_pixels: int) -> Frame:
+    """Open the first frame of an image, whatever it takes; otherwise as `decode`."""
+    return _with_pillow(open_image(data, max_pixels=max_pixels))
+
+
+def _with_pillow(opened: Opened) -> Frame:
+    decoded = opened.load()
+    with damage():
+        image = eight_bit(decoded.image) if is_deep(decoded.image) else decoded.image
+        frame = PillowFrame(image, decoded.orientation)
+        # A palette or colour key that doesn't fit shows when samples are first brought to RGB.
+        next(frame.strips())
+        return frame
+
+
+def _natively(opened: Opened) -> Frame | None:
+    """The frame from a fast decoder, None where Pillow has to decode it."""
+    data, mode = opened.data, opened.file.mode
+    try:
+        match opened.format.name:
+            case "PNG":
+                return _scanlines(opened)
+            case "JPEG" if mode in _CHANNELS and _is_whole(data):
+                return ArrayFrame(jpeg8_decode(data), opened.orientation)
+            case "WebP" if not _is_animated(data):
+                return ArrayFrame(webp_decode(data, hasalpha=mode == "RGBA"), opened.orientation)
+    except (Irregular, Jpeg8Error, WebpError):
+        pass
+    return None
+
+
+def _scanlines(opened: Opened) -> Frame | None:
+    file = opened.file
+    # Pillow's name for how the samples lie in the file tells their depth: "L;4" is not 8-bit grey.
+    channels = _CHANNELS.get(str(file.tile[0].args)) if file.tile else None
+    if channels is None or opened.orientation != 1:
+        return None
+    if {"transparency", "interlace"} & file.info.keys() or getattr(file, "is_animated", False):
+        return None
+    return Scanlines(opened.data, *file.size, channels)
+
+
+def _is_whole(jpeg: bytes) -> bool:
+    # What is missing before the end, libjpeg would make up.
+    return jpeg.rfind(_START_OF_SCAN) < jpeg.rfind(_END_OF_IMAGE)
+
+
+def _is_animated(webp: bytes) -> bool:
+    return webp[12:16] == b"VP8X" and bool(webp[20] & _ANIMATED)
