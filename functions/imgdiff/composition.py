@@ -7,6 +7,7 @@ use.
 import os
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from imgdiff.fields import ImageInput, Upload
@@ -29,6 +30,7 @@ class Services:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.settings = Settings.from_env(environ)
+        self._making = Lock()
 
     @cached_property
     def media(self) -> "Media":
@@ -72,7 +74,10 @@ class Services:
                 return image
             media_id = links.media_id(image)
             if media_id is None:
-                return self.fetcher.fetch(image)
+                # Two images are read at once: reading whom to trust takes long, and once will do.
+                with self._making:
+                    fetcher = self.fetcher
+                return fetcher.fetch(image)
             return self.media.get(media_id, max_bytes=self.settings.max_image_bytes)
 
         return read
