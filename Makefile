@@ -73,10 +73,25 @@ key-enable: .venv/ready ## let it in again: NAME=ci
 key-rotate: .venv/ready ## replace a key by a new one: NAME=ci [GRACE=24, the hours the old one works on]
 	@$(KEYS) rotate $(call option,--name,NAME) $(call option,--grace,GRACE) $(key_place)
 
+.PHONY: bench-request
+bench-request: .venv/ready ## measure the parts of a warm request
+	PYTHONPATH=functions $(PYTHON) -m benchmarks.request
+
+.PHONY: bench-cold-start
+bench-cold-start: build .tools/ric/ready .tools/naive/ready ## measure cold starts, beside a naive handler's
+	PYTHONPATH=functions $(PYTHON) -m benchmarks.cold_start
+
 .PHONY: docs
 docs: .venv/ready ## draw the pictures of the README and describe the API again
 	PYTHONPATH=functions $(PYTHON) docs/draw.py
 	PYTHONPATH=functions $(PYTHON) docs/openapi.py
+
+unexport ONLY PEERS EFFORT
+
+.PHONY: bench
+bench: .tools/bench/ready ## measure imgdiff beside others: [ONLY=hd,memory] [PEERS=odiff,opencv] [EFFORT=3]
+	@PYTHONPATH=functions .tools/bench/bin/python -m benchmarks \
+		$(call option,--only,ONLY) $(call option,--peers,PEERS) $(call option,--effort,EFFORT)
 
 .PHONY: lock
 lock: $(UV) ## bring every package to its newest version
@@ -84,6 +99,8 @@ lock: $(UV) ## bring every package to its newest version
 	$(COMPILE) $(DEPENDENCIES).in --output-file $(DEPENDENCIES).txt
 	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
 	$(COMPILE) requirements/sam.in --output-file requirements/sam.txt
+	$(COMPILE) requirements/ric.in --output-file requirements/ric.txt
+	$(COMPILE) requirements/bench.in --output-file requirements/bench.txt
 
 .PHONY: clean
 clean: ## remove everything that was built or installed here
@@ -106,4 +123,28 @@ $(UV): requirements/uv.txt
 	$(UV) venv --quiet --clear .tools/sam
 	$(UV) pip install --quiet --python .tools/sam/bin/python --require-hashes \
 		--requirement requirements/sam.txt
+	@touch $@
+
+# Lambda's own client of its runtime API, with bytecode as on Lambda.
+.tools/ric/ready: $(UV) requirements/ric.txt
+	$(UV) venv --quiet --clear .tools/ric
+	$(UV) pip install --quiet --python .tools/ric/bin/python --require-hashes --compile-bytecode \
+		--requirement requirements/ric.txt
+	@touch $@
+
+# Packages as pip leaves them in a function that sam's own builder makes: without bytecode.
+.tools/naive/ready: $(UV) .venv/ready requirements/dev.txt
+	rm -rf .tools/naive
+	$(UV) pip install --quiet --python $(PYTHON) --target .tools/naive \
+		--constraint requirements/dev.txt aws-lambda-powertools boto3 numpy pillow
+	@touch $@
+
+# Without npm there is less to measure against.
+.tools/bench/ready: $(UV) requirements/bench.txt benchmarks/package.json
+	$(UV) venv --quiet --clear .tools/bench
+	$(UV) pip install --quiet --python .tools/bench/bin/python --require-hashes \
+		--requirement requirements/bench.txt
+	cp benchmarks/package.json .tools/bench
+	! command -v npm > /dev/null || npm install --silent --ignore-scripts --no-package-lock \
+		--prefix .tools/bench
 	@touch $@

@@ -1,0 +1,107 @@
+"""The benchmarks: that pairs are made the same each time, and that figures are told rightly."""
+
+import itertools
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks import report, workloads
+from benchmarks.contenders import ONE_THREAD, Run
+from benchmarks.goals import FAMILIES, GOALS, outcomes
+from benchmarks.race import Disagreement, Result, affordable, agree, schedule, summary
+
+MAKES = {
+    "page": workloads.pages(320, 400, 2),
+    "translucent": workloads.pages(320, 400, 2, "rgba"),
+    "webp": workloads.pages(320, 400, 2, "webp"),
+    "photo": workloads.photos(80, 60),
+    "noise": workloads.noise(240, 180),
+    "icon": workloads.icons(64),
+    "large": workloads.large(1, "png"),
+}
+
+
+def pixels(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def result(wall: float, cpu: float = 1) -> Result:
+    return Result(wall=wall, cpu=cpu, peak=2**20, size=1000, runs=3)
+
+
+@pytest.mark.parametrize("name", MAKES)
+def test_a_pair_is_the_same_each_time(name: str, tmp_path: Path) -> None:
+    first = MAKES[name](tmp_path)
+    content = [first.source.read_bytes(), first.target.read_bytes()]
+    again = MAKES[name](tmp_path)
+    assert [again.source.read_bytes(), again.target.read_bytes()] == content
+
+
+@pytest.mark.parametrize("name", MAKES)
+def test_a_pair_differs_and_is_of_one_size(name: str, tmp_path: Path) -> None:
+    pair = MAKES[name](tmp_path)
+    source, target = pixels(pair.source), pixels(pair.target)
+    assert source.shape == target.shape
+    assert source.shape[2] == (4 if pair.kind == "rgba" else 3)
+    assert (source != target).any()
+
+
+def test_a_copy_is_identical(tmp_path: Path) -> None:
+    pair = workloads.identical(320, 400)(tmp_path)
+    assert pair.source != pair.target
+    assert pair.source.read_bytes() == pair.target.read_bytes()
+
+
+def test_small_changes_are_small(tmp_path: Path) -> None:
+    pair = workloads.pages(800, 1200, 6)(tmp_path)
+    changed = (pixels(pair.source) != pixels(pair.target)).any(axis=2)
+    assert 0 < changed.mean() < 0.1
+
+
+def test_everyone_has_as_many_turns_as_wanted_spread_evenly() -> None:
+    turns = list(schedule({"a": 6, "b": 3, "c": 2}))
+    assert Counter(turns) == {"a": 6, "b": 3, "c": 2}
+    assert all(len(list(group)) <= 2 for _, group in itertools.groupby(turns))
+    assert set(turns[len(turns) // 2 :]) == {"a", "b", "c"}
+
+
+def test_the_slower_the_fewer_runs() -> None:
+    assert [affordable(wall, 3) for wall in (1e-4, 0.01, 1, 9)] == [50, 30, 3, 2]
+
+
+def test_a_summary_has_medians() -> None:
+    runs = [Run(wall, 10 * wall, 7, None) for wall in (3, 1, 100)]
+    assert summary(runs, peak=5) == Result(wall=3, cpu=30, peak=5, size=7, runs=3)
+
+
+def test_errors_that_differ_are_told() -> None:
+    agree({"a": 1.5, "b": 1.5, "c": None})
+    with pytest.raises(Disagreement, match=r"1\.5001"):
+        agree({"a": 1.5, "b": 1.5001, "c": None})
+
+
+def test_a_goal_is_about_the_better_mode_of_a_peer() -> None:
+    results = {
+        ONE_THREAD: result(1, cpu=1),
+        "odiff command": result(5, cpu=2),
+        "odiff server": result(3, cpu=4),
+    }
+    found = [(each.mode, each.times, each.verdict) for each in outcomes({"full": results})]
+    assert found == [("odiff server", 3, "met"), ("odiff command", 2, "**missed**")]
+
+
+def test_goals_are_about_what_there_is() -> None:
+    assert {goal.workload for goal in GOALS} <= {each.name for each in workloads.WORKLOADS}
+    assert {goal.peer for goal in GOALS} <= set(FAMILIES)
+    assert all(goal.must < goal.aim for goal in GOALS)
+
+
+def test_a_table_begins_with_the_fastest() -> None:
+    lines = report.contenders({ONE_THREAD: result(1), "odiff server": result(0.5)}).splitlines()
+    assert lines[2] == "| odiff server | 500 | 0.50 | 1,000 | 1.00 | 1.00 | 1 | 3 |"
+    assert lines[3].startswith(f"| **{ONE_THREAD}** | 1,000 | 1.00 |")
+    assert len({line.count("|") for line in lines}) == 1
