@@ -45,6 +45,7 @@ def environment(endpoint: str, base_url: str) -> Mapping[str, str]:
         "MEDIA_BUCKET": _BUCKET,
         "KEYS_TABLE": _TABLE,
         "MEDIA_BASE_URL": base_url,
+        "OPENBLAS_NUM_THREADS": "1",
         "POWERTOOLS_SERVICE_NAME": "imgdiff",
         "POWERTOOLS_METRICS_NAMESPACE": "imgdiff",
         "POWERTOOLS_METRICS_DISABLED": "true",

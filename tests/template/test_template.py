@@ -20,6 +20,7 @@ from tests.stack import REGION, TEMPLATE, transform
 ENVIRONMENT = {
     *(setting.name.upper() for setting in fields(Settings)),
     "AWS_ENDPOINT_URL",
+    "OPENBLAS_NUM_THREADS",
     "POWERTOOLS_SERVICE_NAME",
     "POWERTOOLS_METRICS_NAMESPACE",
     "POWERTOOLS_LOG_LEVEL",

@@ -102,7 +102,7 @@ def _difference(source: Frame, target: Frame, render: Render | None) -> Comparis
     picture = Highlight(width, height) if render else None
     tally = Tally()
     top = 0
-    for strip, beside, rows in _strip_pairs(source, target):
+    for strip, beside, rows in _strip_pairs(source, target, shown=picture is not None):
         changed = tally.add(strip, beside, top)
         if picture:
             picture.add(strip, changed, rows)
@@ -127,9 +127,12 @@ def _difference(source: Frame, target: Frame, render: Render | None) -> Comparis
     )
 
 
-def _strip_pairs(source: Frame, target: Frame) -> Iterator[StripPair]:
-    if source is target:
-        return ((strip, strip, None) for strip in source.strips())
+def _strip_pairs(source: Frame, target: Frame, *, shown: bool) -> Iterator[StripPair]:
+    if source is target and not shown:
+        source.verify()
+        return iter(())
     if isinstance(source, Scanlines) and isinstance(target, Scanlines):
         return side_by_side(source, target)
+    if source is target:
+        return ((strip, strip, None) for strip in source.strips())
     return zip(source.strips(), target.strips(), repeat(None))

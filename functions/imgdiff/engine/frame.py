@@ -79,6 +79,10 @@ class Frame(Protocol):
         """
         return False
 
+    def verify(self) -> None:
+        """Read to the end what is not decoded yet, without making samples of it."""
+        return
+
 
 class PillowFrame(Frame):
     """A frame of an image that Pillow has decoded.

@@ -50,11 +50,15 @@ class Pair:
         def frame(index: int) -> Frame | None:
             data = self._reads[index]()
             with arriving:
-                if data in arrived:
-                    return None
+                repeated = data in arrived
                 arrived.append(data)
+            if repeated:
+                return None
             with about(self._names[index]):
-                return decode(data)
+                decoded = decode(data)
+            while len(arrived) < 2 and decoded.read_ahead():
+                pass
+            return decoded
 
         if self._small:
             first, second = map(frame, (0, 1))

@@ -26,6 +26,7 @@ _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
 _CHUNK_START = struct.Struct(">I4s")
 _CHECKSUM = struct.Struct(">I")
 _UP = 2
+_LAST_FILTER = 4
 _ZLIB_HEADER = b"\x78\x01"
 _STORED_BLOCK = struct.Struct("<xHH")
 _LARGEST_STORED_BLOCK = 0xFFFF
@@ -78,6 +79,12 @@ class Scanlines(Frame):
         self._ahead.append(filtered)
         return True
 
+    @override
+    def verify(self) -> None:
+        for filtered in self.filtered():
+            if self.rows(filtered)[:, 0].max() > _LAST_FILTER:
+                raise Irregular
+
     def filtered(self) -> Iterator[bytes]:
         """Yield the filtered rows, strip by strip."""
         while self._ahead:
@@ -121,17 +128,25 @@ class Scanlines(Frame):
 
 def side_by_side(source: Scanlines, target: Scanlines) -> Iterator[StripPair]:
     """Yield the strips of two images of one size, with what they share made once."""
+    if target is source:
+        for mine in source.filtered():
+            yield _shared(source, source.rows(mine))
+        return
     for mine, theirs in zip(source.filtered(), target.filtered(), strict=True):
         rows = source.rows(mine)
         if mine == theirs and np.array_equal(source.above, target.above):
-            # Most pages are full of rows that repeat the one above them.
-            distinct = (rows[:, 0] != _UP) | (rows[:, 1:].max(axis=1) > 0)
-            distinct[0] = True
-            pixels = source.pixels(rows[distinct])
+            yield _shared(source, rows)
             target.above = source.above
-            yield pixels, pixels, np.cumsum(distinct) - 1
         else:
             yield source.pixels(rows), target.pixels(target.rows(theirs)), None
+
+
+def _shared(image: Scanlines, rows: Samples) -> StripPair:
+    # Most pages are full of rows that repeat the one above them.
+    distinct = (rows[:, 0] != _UP) | (rows[:, 1:].max(axis=1) > 0)
+    distinct[0] = True
+    pixels = image.pixels(rows[distinct])
+    return pixels, pixels, np.cumsum(distinct) - 1
 
 
 class _Unfilter:

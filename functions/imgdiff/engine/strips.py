@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-# Two strips, their difference and its floats then stay in a core's second-level cache, and a
-# strip's bytes below the size from which the allocator asks the system for fresh pages each time.
-_PIXELS_PER_STRIP = 1 << 15
+# About what a core's second-level cache holds of two strips and their difference; with fewer, the
+# calls for each strip begin to show.
+_PIXELS_PER_STRIP = 1 << 16
 
 
 def rows_per_strip(width: int) -> int:
