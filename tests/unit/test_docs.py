@@ -41,7 +41,11 @@ def test_setting(name: str) -> None:
 
 @pytest.mark.parametrize("name", FUNCTION["Environment"]["Variables"])
 def test_variable_of_the_stack(name: str) -> None:
-    internal = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
+    internal = {
+        "OPENBLAS_NUM_THREADS",
+        "POWERTOOLS_SERVICE_NAME",
+        "POWERTOOLS_METRICS_NAMESPACE",
+    }
     assert name in CODE | internal
 
 
