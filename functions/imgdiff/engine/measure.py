@@ -11,6 +11,7 @@ SCALE = 255
 # The squares of so many 8-bit differences add up to less than 2**24, up to where single precision
 # holds every integer.
 _EXACT_BLOCK = 256
+_OPAQUE = np.uint32(0xFF000000)
 _ONES = np.ones(_EXACT_BLOCK, np.float32)
 
 
@@ -60,7 +61,9 @@ class Tally:
         if target is source:
             return None
         if opaque:
-            changed = self._add_opaque(rgb(source), rgb(target))
+            if source.shape != target.shape:
+                source, target = _with_alpha(source), _with_alpha(target)
+            changed = self._add_opaque(source, target)
         else:
             changed = self._add_premultiplied(_premultiplied(source), _premultiplied(target))
         if changed is not None:
@@ -79,9 +82,13 @@ class Tally:
         self.squares += int(squares) * SCALE**2
         self.absolutes += int(absolutes) * SCALE
         self.largest = max(self.largest, largest * SCALE)
-        # Adding up a pixel's samples is how numpy finds soonest which pixels have any.
-        pixels = floats.reshape(-1)[: distance.size].reshape(-1, 3)
-        changed: NDArray[np.bool_] = pixels @ _ONES[:3] != 0
+        changed: NDArray[np.bool_]
+        if distance.shape[2] == 4:
+            changed = words(distance) != 0
+        else:
+            # Adding up a pixel's samples is how numpy finds soonest which pixels have any.
+            pixels = floats.reshape(-1)[: distance.size].reshape(-1, 3)
+            changed = pixels @ _ONES[:3] != 0
         return changed.reshape(distance.shape[:2])
 
     def _add_premultiplied(
@@ -126,16 +133,20 @@ class Tally:
 
 def is_opaque(samples: Samples) -> bool:
     """Whether every pixel of a strip, shape (rows, width, 3 or 4), is opaque."""
-    if samples.shape[2] == 3:
-        return True
-    # A pixel's four samples as one: the reduction is then done without a stride.
-    common = np.bitwise_and.reduce(samples.view(np.uint32), axis=None)
-    return bool(common.reshape(1).view(np.uint8)[3] == 255)
+    return samples.shape[2] == 3 or bool(np.bitwise_and.reduce(words(samples), None) >= _OPAQUE)
 
 
-def rgb(samples: Samples) -> Samples:
-    """The samples of an opaque strip without alpha, shape (rows, width, 3)."""
-    return samples if samples.shape[2] == 3 else np.ascontiguousarray(samples[..., :3])
+def words(rgba: Samples) -> NDArray[np.uint32]:
+    """The samples of a strip, shape (rows, width, 4), as one number a pixel: R is its lowest byte.
+
+    What numpy does pixel by pixel takes a tenth of the time this way.
+    """
+    return rgba.view(np.dtype("<u4"))[..., 0]
+
+
+def spread_alpha(rgba: Samples) -> Samples:
+    """Every pixel's alpha in all four places, shape (rows, width, 4)."""
+    return ((words(rgba) >> 24) * np.uint32(0x01010101)).view(np.uint8).reshape(rgba.shape)
 
 
 def psnr(mse: float) -> float | None:
@@ -149,7 +160,14 @@ def psnr(mse: float) -> float | None:
 
 def _premultiplied(samples: Samples) -> NDArray[np.uint16]:
     """R·α, G·α, B·α and 255·α, shape (rows, width, 4): exact, and of one scale."""
-    premultiplied = np.full((*samples.shape[:2], 4), 255, np.uint16)
-    premultiplied[..., :3] = samples[..., :3]
-    premultiplied *= samples[..., 3:] if samples.shape[2] == 4 else np.uint16(255)
-    return premultiplied
+    rgba = _with_alpha(samples)
+    colour = (words(rgba) | _OPAQUE).view(np.uint8).reshape(rgba.shape)
+    return np.multiply(colour, spread_alpha(rgba), dtype=np.uint16)
+
+
+def _with_alpha(samples: Samples) -> Samples:
+    if samples.shape[2] == 4:
+        return samples
+    rgba = np.full((*samples.shape[:2], 4), 255, np.uint8)
+    rgba[..., :3] = samples
+    return rgba
