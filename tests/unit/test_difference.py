@@ -11,6 +11,8 @@ from imgdiff.caller import Caller
 from imgdiff.difference import Difference
 from imgdiff.difference import difference as find_difference
 from imgdiff.engine import compare
+from imgdiff.engine.frame import Frame
+from imgdiff.engine.frames import decode
 from imgdiff.errors import (
     ImgdiffError,
     InvalidField,
@@ -168,6 +170,29 @@ def test_both_images_are_asked_for_at_once() -> None:
     )
 
     assert found.comparison.changed_pixels == 12
+
+
+@pytest.mark.parametrize("late", [SRC, TARGET])
+def test_first_image_is_decoded_while_the_second_is_on_its_way(
+    late: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = threading.Event()
+
+    def watched(data: bytes, *, max_pixels: int) -> Frame:
+        frame = decode(data, max_pixels=max_pixels)
+        decoded.set()
+        return frame
+
+    def read(image: ImageInput) -> bytes:
+        assert image != late or decoded.wait(5)
+        return {SRC: WHITE, TARGET: BLACK}[str(image)]
+
+    monkeypatch.setattr("imgdiff.engine.comparison.decode", watched)
+    found = difference(
+        fields(), read=read, media=FakeMedia(), place=None, max_pixels=LARGE, max_inline_bytes=LARGE
+    )
+
+    assert found.comparison == compare(WHITE, BLACK)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,17 @@ ENVIRONMENT = {
 }
 # typing_extensions and jmespath are what powertools needs, and of botocore only its face.
 PACKAGES = {"aws_lambda_powertools", "botocore", "imgdiff", "jmespath", "typing_extensions"}
-HEAVY = {"numpy", "PIL", "imagecodecs", "isal", "urllib3", "pydantic", "boto3", "http.client", "botocore.session"}
+HEAVY = {
+    "numpy",
+    "PIL",
+    "imagecodecs",
+    "isal",
+    "urllib3",
+    "pydantic",
+    "boto3",
+    "http.client",
+    "botocore.session",
+}
 
 
 def loaded(code: str) -> set[str]:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import repeat
 from typing import Literal
 
 from imgdiff.engine.frame import Frame, StripPair
@@ -135,4 +134,5 @@ def _strip_pairs(source: Frame, target: Frame, *, shown: bool) -> Iterator[Strip
         return side_by_side(source, target)
     if source is target:
         return ((strip, strip, None) for strip in source.strips())
-    return zip(source.strips(), target.strips(), repeat(None))
+    # Strictly, so that both are read to what says that they were whole.
+    return ((*pair, None) for pair in zip(source.strips(), target.strips(), strict=True))

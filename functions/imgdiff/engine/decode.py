@@ -1,7 +1,6 @@
 """Decoding: encoded bytes to samples, with the limits checked before any pixel is decoded."""
 
 import io
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,12 +26,12 @@ _SAMPLE_FORMAT = 339
 _UNSIGNED = 1
 # A progressive JPEG has about ten. Each costs a pass over the whole image.
 _MAX_SCANS = 100
-_MARKER_START = b"\xff"
-_START_OF_SCAN = b"\xda"
-_END_OF_IMAGE = b"\xd9"
-_WITHOUT_LENGTH = (b"\x01", b"\xd8")
+_MARKER = 0xFF
+_START_OF_SCAN = 0xDA
+_END_OF_IMAGE = 0xD9
+_WITHOUT_LENGTH = (0x01, 0xD8)
 # Within compressed data, 0xFF is followed by zero or is a restart marker.
-_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
+_WITHIN_DATA = (0x00, *range(0xD0, 0xD8), 0xFF)
 
 # The limit is checked here, for every image and at the caller's own figure.
 Image.MAX_IMAGE_PIXELS = None
@@ -69,11 +68,14 @@ class Opened:
         What the file is.
     data : bytes
         The file.
+    ended : bool
+        Whether nothing says that the file is cut short; libjpeg would make up the rest.
     """
 
     file: ImageFile.ImageFile
     format: Format
     data: bytes
+    ended: bool
 
     @property
     def orientation(self) -> int:
@@ -125,9 +127,10 @@ def open_image(data: bytes, *, max_pixels: int) -> Opened:
     if width * height > max_pixels:
         raise TooLarge(f"is {width}x{height} pixels, over the limit of {max_pixels} pixels")
     found = _BY_PILLOW_NAME[file.format or ""]
-    if found is JPEG and _has_too_many_scans(data):
+    scans, ended = _scans(data) if found is JPEG else (0, True)
+    if scans > _MAX_SCANS:
         raise TooLarge(f"has more than {_MAX_SCANS} scans")
-    return Opened(file, found, data)
+    return Opened(file, found, data, ended)
 
 
 @contextmanager
@@ -164,22 +167,28 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _has_too_many_scans(data: bytes) -> bool:
-    # Compressed data has no such bytes: the count is too high only by what metadata has.
-    return data.count(_MARKER_START + _START_OF_SCAN) > _MAX_SCANS and _scans(data) > _MAX_SCANS
+def _scans(data: bytes) -> tuple[int, bool]:
+    """Scans of a JPEG up to its end, and whether that is there.
 
-
-def _scans(data: bytes) -> int:
-    """Scans of a JPEG up to its end; what a phone puts behind it, such as a video, has none."""
+    What a phone puts behind it, such as a video, does not count.
+    """
+    samples = np.frombuffer(data, np.uint8)
+    starts = np.flatnonzero(samples[:-1] == _MARKER)
+    markers = starts[~np.isin(samples[starts + 1], _WITHIN_DATA)]
     position = scans = 0
-    while scans <= _MAX_SCANS and (found := _MARKER.search(data, position)):
-        if found[1] == _END_OF_IMAGE:
+    for start in map(int, markers):
+        if start < position:
+            continue
+        name = data[start + 1]
+        if name == _END_OF_IMAGE:
+            return scans, True
+        scans += name == _START_OF_SCAN
+        if scans > _MAX_SCANS:
             break
-        scans += found[1] == _START_OF_SCAN
-        position = found.end()
-        if found[1] not in _WITHOUT_LENGTH:
+        position = start + 2
+        if name not in _WITHOUT_LENGTH:
             position += int.from_bytes(data[position : position + 2])
-    return scans
+    return scans, False
 
 
 def _on_canvas(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:

@@ -12,7 +12,6 @@ from imgdiff.engine.frame import ArrayFrame, Frame, PillowFrame
 from imgdiff.engine.scanlines import Irregular, Scanlines
 
 _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
-_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 _ANIMATED = 0x02
 
 
@@ -62,7 +61,7 @@ def _natively(opened: Opened) -> Frame | None:
         match opened.format.name:
             case "PNG":
                 return _scanlines(opened)
-            case "JPEG" if mode in _CHANNELS and _is_whole(data):
+            case "JPEG" if mode in _CHANNELS and opened.ended:
                 return ArrayFrame(jpeg8_decode(data), opened.orientation)
             case "WebP" if not _is_animated(data):
                 return ArrayFrame(webp_decode(data, hasalpha=mode == "RGBA"), opened.orientation)
@@ -80,11 +79,6 @@ def _scanlines(opened: Opened) -> Frame | None:
     if {"transparency", "interlace"} & file.info.keys() or getattr(file, "is_animated", False):
         return None
     return Scanlines(opened.data, *file.size, channels)
-
-
-def _is_whole(jpeg: bytes) -> bool:
-    # What is missing before the end, libjpeg would make up.
-    return jpeg.rfind(_START_OF_SCAN) < jpeg.rfind(_END_OF_IMAGE)
 
 
 def _is_animated(webp: bytes) -> bool:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from contextlib import nullcontext
+from functools import cache, partial
 from threading import Lock
 
 from imgdiff.engine.frame import Frame
@@ -31,7 +32,7 @@ class Pair:
             and isinstance(target, bytes)
             and len(source) + len(target) < _WORTH_THREADS
         )
-        self._reads = [cache(_reader(encoded)) for encoded in (source, target)]
+        self._reads = [_once(encoded) for encoded in (source, target)]
         self._names = names
 
     def decoded(self, decode: Callable[[bytes], Frame]) -> tuple[Frame, Frame]:
@@ -60,25 +61,52 @@ class Pair:
                 pass
             return decoded
 
+        of_target: Callable[[], Frame | None]
         if self._small:
-            first, second = map(frame, (0, 1))
+            source, of_target = frame(0), partial(frame, 1)
         else:
             # Decoders work outside the interpreter's lock, so the two run side by side.
             with ThreadPoolExecutor(2) as pool:
-                first, second = pool.map(frame, (0, 1))
-        either = next(filter(None, (first, second)))
-        source, target = first or either, second or either
-        self._check_sizes(source, target)
-        return source, target
+                first, second = (pool.submit(frame, index) for index in (0, 1))
+            source, of_target = first.result(), second.result
+        try:
+            # What repeats the other is as much at fault, and the source is named first.
+            with nullcontext() if source else about(self._names[0]):
+                target = of_target()
+        except Exception:
+            # So is damage of the source that shows only when it is read.
+            if source:
+                source.verify()
+            raise
+        either = next(filter(None, (source, target)))
+        return self._of_one_size(source or either, target or either)
 
-    def _check_sizes(self, source: Frame, target: Frame) -> None:
+    def _of_one_size(self, source: Frame, target: Frame) -> tuple[Frame, Frame]:
         if (source.width, source.height) != (target.width, target.height):
+            source.verify()
+            target.verify()
             raise SizesDiffer(
                 f"{self._names[0]} is {source.width}x{source.height} and {self._names[1]} is "
                 f"{target.width}x{target.height} pixels, but both must be of equal size: "
                 "bring them to one size with /resize or /crop first"
             )
+        return source, target
 
 
-def _reader(encoded: Encoded) -> Callable[[], bytes]:
-    return encoded if callable(encoded) else lambda: encoded
+def _once(encoded: Encoded) -> Callable[[], bytes]:
+    """Read an image once, however often it is asked for, and raise the same if it fails."""
+
+    @cache
+    def outcome() -> bytes | Exception:
+        try:
+            return encoded() if callable(encoded) else encoded
+        except Exception as error:  # noqa: BLE001 - raised below
+            return error
+
+    def read() -> bytes:
+        found = outcome()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return read

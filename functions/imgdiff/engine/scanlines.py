@@ -23,6 +23,10 @@ from imgdiff.engine.png import SIGNATURE, chunk
 from imgdiff.engine.strips import rows_per_strip, strips
 
 _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
+_OF_ANIMATIONS = (b"acTL", b"fcTL")
+_LARGEST_WINDOW = 0x78
+# What is inflated at a time: ISA-L copies what it can't take in yet.
+_PIECE = 1 << 16
 _CHUNK_START = struct.Struct(">I4s")
 _CHECKSUM = struct.Struct(">I")
 _UP = 2
@@ -64,7 +68,7 @@ class Scanlines(Frame):
         self._row_bytes = 1 + width * channels
         self.above = np.zeros(width * channels, np.uint8)
         self._unfilter = _Unfilter(width, channels, min(height, rows_per_strip(width)))
-        self._inflated = self._inflate(iter(_compressed_parts(data)))
+        self._inflated = self._inflate(_compressed_parts(data))
         self._ahead: deque[bytes] = deque()
 
     @override
@@ -101,13 +105,17 @@ class Scanlines(Frame):
         self.above = pixels[-1].flatten()
         return grey_to_rgb(pixels[..., 0]) if self.channels == 1 else pixels
 
-    def _inflate(self, parts: Iterator[memoryview]) -> Iterator[bytes]:
+    def _inflate(self, parts: list[memoryview]) -> Iterator[bytes]:
+        # ISA-L would take windows that zlib refuses.
+        if parts and parts[0][0] > _LARGEST_WINDOW:
+            raise Irregular
+        pieces = iter(parts)
         inflater = IgzipDecompressor(flag=DECOMP_ZLIB)
 
         def inflate(most: int) -> bytes:
             if inflater.eof:
                 raise Irregular
-            return inflater.decompress(next(parts) if inflater.needs_input else b"", most)
+            return inflater.decompress(next(pieces) if inflater.needs_input else b"", most)
 
         try:
             for top, bottom in strips(self.width, self.height):
@@ -122,7 +130,7 @@ class Scanlines(Frame):
                     raise Irregular
         except (StopIteration, IsalError):  # type: ignore[misc] # its stub has no class
             raise Irregular from None
-        if inflater.unused_data or any(parts):
+        if inflater.unused_data or any(pieces):
             raise Irregular
 
 
@@ -194,7 +202,7 @@ class _Unfilter:
 
 
 def _compressed_parts(data: bytes) -> list[memoryview]:
-    """The contents of the IDAT chunks, which nothing but the end may come after."""
+    """The contents of the IDAT chunks in pieces; nothing but the end may come after them."""
     view = memoryview(data)
     position = len(SIGNATURE)
     parts: list[memoryview] = []
@@ -206,10 +214,11 @@ def _compressed_parts(data: bytes) -> list[memoryview]:
             if checksum != isal_zlib.crc32(view[position + 4 : content + length]):
                 raise Irregular
             if name == b"IDAT":
-                parts.append(view[content : content + length])
+                pieces = range(content, content + length, _PIECE)
+                parts += [view[at : min(at + _PIECE, content + length)] for at in pieces]
             elif name == b"IEND":
                 return parts
-            elif parts:
+            elif parts or name in _OF_ANIMATIONS:
                 raise Irregular
             position = content + length + _CHECKSUM.size
     except struct.error:
