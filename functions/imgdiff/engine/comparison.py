@@ -12,6 +12,7 @@ from imgdiff.engine.highlight import Highlight
 from imgdiff.engine.measure import SCALE, Tally, psnr
 from imgdiff.engine.pair import Encoded, Pair
 from imgdiff.engine.scanlines import Irregular, Scanlines, side_by_side
+from imgdiff.engine.strips import Floats
 
 type Render = Literal["highlight"]
 
@@ -98,8 +99,9 @@ def compare(
 
 def _difference(source: Frame, target: Frame, render: Render | None) -> Comparison:
     width, height = source.width, source.height
-    picture = Highlight(width, height) if render else None
-    tally = Tally()
+    floats = Floats()
+    picture = Highlight(width, height, floats) if render else None
+    tally = Tally(floats)
     top = 0
     for strip, beside, rows in _strip_pairs(source, target, shown=picture is not None):
         changed = tally.add(strip, beside, top)

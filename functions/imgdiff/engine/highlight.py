@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from imgdiff.engine.frame import Samples
 from imgdiff.engine.measure import is_opaque, spread_alpha, words
 from imgdiff.engine.png import PalettePng
+from imgdiff.engine.strips import Floats
 
 _LUMA = np.arange(256, dtype=np.uint8)
 _HIGHLIGHT = (241, 0, 30)
@@ -60,11 +61,13 @@ class Highlight:
     ----------
     width, height : int
         Size in pixels.
+    floats : Floats
+        Room to work in.
     """
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, floats: Floats) -> None:
         self._png = PalettePng(width, height, _PALETTE)
-        self._floats = np.empty(0, np.float32)
+        self._floats = floats
 
     def add(
         self,
@@ -97,9 +100,7 @@ class Highlight:
     def _luma(self, samples: Samples) -> Samples:
         if samples.shape[2] == 4:
             return _luma_of_words(words(samples))
-        if self._floats.size < samples.size:
-            self._floats = np.empty(samples.size, np.float32)
-        floats = self._floats[: samples.size]
+        floats = self._floats.room(samples.size)
         floats[:] = samples.reshape(-1)
         luma = floats.reshape(-1, 3) @ _LUMA_WEIGHTS
         luma += np.float32(0.5)

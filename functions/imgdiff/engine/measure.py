@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgdiff.engine.frame import Samples
+from imgdiff.engine.strips import Floats
 
 SCALE = 255
 # The squares of so many 8-bit differences add up to less than 2**24, up to where single precision
@@ -21,6 +22,11 @@ class Tally:
     Where both strips are opaque, R, G and B are compared, else R·α, G·α, B·α and 255·α. Differences
     are counted in 255ths of an 8-bit step, in which all of these are integers.
 
+    Parameters
+    ----------
+    floats : Floats
+        Room to work in.
+
     Attributes
     ----------
     squares, absolutes : int
@@ -35,11 +41,11 @@ class Tally:
         Whether any pixel of either image is not opaque.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, floats: Floats) -> None:
         self.squares = self.absolutes = self.largest = self.changed = 0
         self.bbox: tuple[int, int, int, int] | None = None
         self.transparent = False
-        self._floats = np.zeros(0, np.float32)
+        self._floats = floats
 
     def add(self, source: Samples, target: Samples, top: int) -> NDArray[np.bool_] | None:
         """Measure one strip.
@@ -109,9 +115,7 @@ class Tally:
     def _exact_blocks(self, distance: Samples) -> NDArray[np.float32]:
         """The same numbers in rows of `_EXACT_BLOCK`, the last filled up with zeros."""
         blocks = -(-distance.size // _EXACT_BLOCK)
-        if self._floats.size < blocks * _EXACT_BLOCK:
-            self._floats = np.empty(blocks * _EXACT_BLOCK, np.float32)
-        floats = self._floats[: blocks * _EXACT_BLOCK]
+        floats = self._floats.room(blocks * _EXACT_BLOCK)
         floats[: distance.size] = distance.reshape(-1)
         floats[distance.size :] = 0
         return floats.reshape(blocks, _EXACT_BLOCK)

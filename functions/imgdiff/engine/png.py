@@ -3,6 +3,7 @@
 Format: W3C Portable Network Graphics Specification (Third Edition).
 """
 
+import io
 import struct
 
 import numpy as np
@@ -31,7 +32,9 @@ class PalettePng:
 
     def __init__(self, width: int, height: int, palette: NDArray[np.uint8]) -> None:
         header = struct.pack(">IIBBBBB", width, height, _BIT_DEPTH, _INDEXED_COLOUR, 0, 0, 0)
-        self._parts = [SIGNATURE, chunk(b"IHDR", header), chunk(b"PLTE", palette.tobytes())]
+        self._file = io.BytesIO()
+        for part in (SIGNATURE, chunk(b"IHDR", header), chunk(b"PLTE", palette.tobytes())):
+            self._file.write(part)
         self._deflate = isal_zlib.compressobj(_COMPRESSION_LEVEL)
 
     def write(self, rows: NDArray[np.uint8]) -> None:
@@ -43,12 +46,12 @@ class PalettePng:
     def finish(self) -> bytes:
         """The whole file; nothing can be written after."""
         self._append(self._deflate.flush())
-        self._parts.append(chunk(b"IEND", b""))
-        return b"".join(self._parts)
+        self._file.write(chunk(b"IEND", b""))
+        return self._file.getvalue()
 
     def _append(self, compressed: bytes) -> None:
         if compressed:
-            self._parts.append(chunk(b"IDAT", compressed))
+            self._file.write(chunk(b"IDAT", compressed))
 
 
 def chunk(name: bytes, content: bytes) -> bytes:
