@@ -90,6 +90,7 @@ class Workers:
 
     def __init__(self) -> None:
         self._pool = self._start()
+        self._broken: list[ProcessPoolExecutor] = []
 
     def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
         """Run the handler on an event in a free worker and return what it answers."""
@@ -98,6 +99,9 @@ class Workers:
             return pool.submit(_handle, event).result(TIMEOUT_SECONDS)
         except BrokenProcessPool:
             if self._pool is pool:
+                # Python's own thread of a broken pool, should it be the one that collects the
+                # pool, would wait for itself for ever.
+                self._broken.append(pool)
                 self._pool = self._start()
             raise
 
