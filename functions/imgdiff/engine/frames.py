@@ -18,20 +18,10 @@ _ANIMATED = 0x02
 def decode(data: bytes, *, max_pixels: int) -> Frame:
     """Open the first frame of an image the fastest way there is.
 
-    Parameters
-    ----------
-    data : bytes
-        The encoded image; its format is told by the content alone.
-    max_pixels : int
-        The most pixels (width times height) that are decoded.
+    Parameters and errors as `imgdiff.engine.decode.open_image` and its `Opened.load`.
 
     Raises
     ------
-    UnsupportedImage
-        ``data`` is no image of the known formats, is damaged or cut short, or has samples that no
-        viewer shows.
-    TooLarge
-        The image has more than ``max_pixels`` pixels.
     Irregular
         Only while the frame is read: `decode_patiently` has to judge the image.
     """
