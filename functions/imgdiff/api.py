@@ -15,7 +15,7 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from imgdiff.caller import Caller
-from imgdiff.composition import services
+from imgdiff.composition import deadline, services
 from imgdiff.errors import ImgdiffError, InternalError, MethodNotAllowed, NotFound, about
 from imgdiff.fields import read_fields
 from imgdiff.keys import Key, authorize
@@ -33,6 +33,8 @@ from imgdiff.submission import Submission, read_submission
 type Reply = Response[str] | Response[bytes]
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "QUERY")
+# What is left for the reply itself when Lambda would end the function.
+_REPLY_SECONDS = 1
 _KEY_HEADERS = ("www-authenticate", "x-amzn-remapped-www-authenticate", "x-api-key")
 _EVERY_REPLY = {
     "access-control-allow-origin": "*",
@@ -190,6 +192,7 @@ app.not_found(no_such_route)
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_HTTP)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one request."""
+    deadline.start(context.get_remaining_time_in_millis() / 1000 - _REPLY_SECONDS)
     metrics.add_metric("Requests", MetricUnit.Count, 1)
     reply = app.resolve(event, context)
     request_id = event["requestContext"]["requestId"]

@@ -10,6 +10,7 @@ from functools import cache, cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from imgdiff.deadline import Deadline
 from imgdiff.fields import ImageInput, Upload
 from imgdiff.settings import Settings
 
@@ -26,10 +27,14 @@ class Services:
     ----------
     environ : mapping of str to str
         Where settings are read from.
+    deadline : Deadline
+        By when the request at hand must be answered.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], deadline: Deadline) -> None:
         self.settings = Settings.from_env(environ)
+        self._on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environ
+        self._deadline = deadline
         self._making = Lock()
 
     @cached_property
@@ -39,10 +44,13 @@ class Services:
         from imgdiff.s3_media import S3Media
 
         # Presigned addresses of the bucket's own region, signed as every region accepts.
-        s3 = client("s3", signature_version="s3v4", s3={"addressing_style": "virtual"})
+        s3 = client(
+            "s3", self._deadline, signature_version="s3v4", s3={"addressing_style": "virtual"}
+        )
         return S3Media(
             s3,
             self.settings.media_bucket,
+            deadline=self._deadline,
             link_expires_seconds=self.settings.link_expires_seconds,
             # The table is reached only for media of a caller's own place.
             find_place=lambda handle: self.keys.place(handle),  # noqa: PLW0108
@@ -54,16 +62,26 @@ class Services:
         from imgdiff.aws import client
         from imgdiff.dynamo_keys import DynamoKeys
 
-        return DynamoKeys(client("dynamodb"), self.settings.keys_table)
+        return DynamoKeys(client("dynamodb", self._deadline), self.settings.keys_table)
 
     @cached_property
     def fetcher(self) -> "Fetcher":
         """What fetches images of others."""
+        from imgdiff.addresses import Guard
         from imgdiff.fetch import Fetcher
 
+        settings = self.settings
+        guard = Guard(
+            ports=settings.fetch_allowed_ports,
+            hosts=settings.fetch_allowed_hosts,
+            networks=settings.fetch_allowed_networks,
+            ipv6=settings.fetch_ipv6,
+            on_lambda=self._on_lambda,
+        )
         return Fetcher(
-            max_bytes=self.settings.max_image_bytes,
-            timeout=self.settings.fetch_timeout_seconds,
+            guard,
+            max_bytes=settings.max_image_bytes,
+            timeout=lambda: min(settings.fetch_timeout_seconds, self._deadline.remaining()),
         )
 
     def reader(self, links: "Links") -> Callable[[ImageInput], bytes]:
@@ -83,7 +101,10 @@ class Services:
         return read
 
 
+deadline = Deadline()
+
+
 @cache
 def services() -> Services:
     """The services of this process."""
-    return Services(os.environ)
+    return Services(os.environ, deadline)

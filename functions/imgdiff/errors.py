@@ -7,9 +7,9 @@
     │   └── SizesDiffer      400  the two images are not of equal size
     ├── InvalidKey           401  the key is missing, unknown or disabled
     ├── NotFound             404  no such route, or the media has expired
-    │   └── OriginNotFound   404  an image's address answers 4xx or names no host
+    │   └── OriginNotFound   404  an image's address answers 4xx or names no public host
     ├── MethodNotAllowed     405  the route exists, for other methods
-    ├── TooLarge             413  bytes or pixels over the limit
+    ├── TooLarge             413  bytes, pixels or another size over its limit
     ├── UnsupportedImage     415  not an image that is read here
     ├── QuotaExceeded        429  the key has made all the requests it may make for now
     ├── InternalError        500  a defect of ours
@@ -75,7 +75,7 @@ class NotFound(ImgdiffError):
 
 
 class OriginNotFound(NotFound):
-    """An image's address answers 4xx or names no host."""
+    """An image's address answers 4xx or names no public host."""
 
 
 class MethodNotAllowed(ImgdiffError):
@@ -89,7 +89,7 @@ class MethodNotAllowed(ImgdiffError):
 
 
 class TooLarge(ImgdiffError):
-    """Bytes or pixels over the limit."""
+    """Bytes, pixels or another size over its limit."""
 
     status = 413
 
@@ -149,9 +149,11 @@ class OriginTimeout(ImgdiffError):
 
 @contextmanager
 def about(field: str) -> Iterator[None]:
-    """Name the field that errors raised inside are about."""
+    """Name the field that errors raised inside are about; storage's own are about none."""
     try:
         yield
+    except StorageUnavailable:
+        raise
     except ImgdiffError as error:
         error.field = field
         raise

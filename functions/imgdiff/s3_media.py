@@ -1,12 +1,14 @@
 """Media in S3: in the service's own bucket, or in one of a caller's own."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from imgdiff.aws import error_status, storage_errors
-from imgdiff.errors import NotFound, TooLarge
+from imgdiff.deadline import Deadline
+from imgdiff.errors import NotFound, StorageUnavailable, TooLarge
 from imgdiff.formats import Format
 from imgdiff.media import DirectUpload, Place, handle_of, is_id, new_id
 
@@ -25,6 +27,8 @@ class S3Media:
     client : S3Client
     bucket : str
         The service's own bucket, where images lie under ``media/``.
+    deadline : Deadline
+        By when an image must have arrived.
     link_expires_seconds : int
         How long a presigned address is good.
     find_place : callable
@@ -36,11 +40,13 @@ class S3Media:
         client: "S3Client",
         bucket: str,
         *,
+        deadline: Deadline,
         link_expires_seconds: int,
         find_place: Callable[[str], Place | None],
     ) -> None:
         self._client = client
         self._bucket = bucket
+        self._deadline = deadline
         self._link_expires_seconds = link_expires_seconds
         self._find_place = find_place
 
@@ -72,10 +78,15 @@ class S3Media:
         try:
             with storage_errors():
                 found = self._client.get_object(Bucket=bucket, Key=key)
-                if found["ContentLength"] > max_bytes:
-                    found["Body"].close()
-                    raise TooLarge(f"is over the limit of {max_bytes} bytes")
-                return found["Body"].read()
+                with found["Body"] as stream:
+                    if found["ContentLength"] > max_bytes:
+                        raise TooLarge(f"is over the limit of {max_bytes} bytes")
+                    with self._deadline.watch(lambda: _cut(stream)):
+                        content = found["Body"].read()
+                # A body that was cut can look whole.
+                if self._deadline.remaining() < 0:
+                    raise StorageUnavailable
+                return content
         except ClientError as error:
             raise _not_found(error) from error
 
@@ -124,6 +135,11 @@ class S3Media:
         if place:
             return place.bucket, place.prefix + media_id
         return self._bucket, _PREFIX + media_id
+
+
+def _cut(stream: Any) -> None:
+    with suppress(OSError, RuntimeError, ValueError):  # it may have ended by itself
+        stream.shutdown()
 
 
 def _not_found(error: ClientError) -> Exception:

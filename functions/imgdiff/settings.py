@@ -4,21 +4,65 @@ A setting's variable is its name in capitals. A missing or unusable value fails 
 the variable.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from imgdiff.addresses import IPNetwork
+
+_HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)+|[0-9a-f:.]+")
 
 
 class InvalidSetting(Exception):
     """An environment variable is missing or its value is not allowed."""
 
 
+def _setting(parse: Callable[[str], Any], allowed: str, default: str | None = None) -> Any:
+    """A setting: how its text is read, what is allowed in words, and its text if there is none."""
+    return field(metadata={"parse": parse, "allowed": allowed, "default": default})
+
+
 def _text(default: str | None = None) -> Any:
-    return field(metadata={"default": default})
+    return _setting(lambda text: text.rstrip("/"), "a text", default)
 
 
 def _number(default: int, *, low: int, high: int) -> Any:
-    return field(metadata={"default": str(default), "low": low, "high": high})
+    def parse(text: str) -> int:
+        if not low <= int(text) <= high:
+            raise ValueError
+        return int(text)
+
+    return _setting(parse, f"a whole number from {low} to {high}", str(default))
+
+
+def _flag(text: str) -> bool:
+    return {"true": True, "false": False}[text]
+
+
+def _listed(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _ports(text: str) -> frozenset[int]:
+    ports = frozenset(map(int, _listed(text)))
+    if not ports or not all(0 < port < 1 << 16 for port in ports):
+        raise ValueError
+    return ports
+
+
+def _hosts(text: str) -> frozenset[str]:
+    hosts = frozenset(_listed(text.lower()))
+    if not all(map(_HOST.fullmatch, hosts)):
+        raise ValueError
+    return hosts
+
+
+def _networks(text: str) -> "tuple[IPNetwork, ...]":
+    from ipaddress import ip_network
+
+    return tuple(map(ip_network, _listed(text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +82,14 @@ class Settings:
         Largest image read, encoded and decoded.
     fetch_timeout_seconds : int
         Time that one image may take to arrive, redirects included.
+    fetch_allowed_ports : set of int
+    fetch_allowed_hosts : set of str
+        The only hosts that images are fetched from, ``*.example.com`` for all below one; empty
+        for any.
+    fetch_allowed_networks : tuple of IPv4Network or IPv6Network
+        Networks that images are fetched from although they are not public, as in a VPC.
+    fetch_ipv6 : bool
+        Whether images are fetched over IPv6 too.
     link_expires_seconds : int
         How long the presigned address behind a link is good; the link itself lives on.
     """
@@ -48,6 +100,16 @@ class Settings:
     max_image_bytes: int = _number(20_000_000, low=1, high=200_000_000)
     max_image_pixels: int = _number(25_000_000, low=1, high=500_000_000)
     fetch_timeout_seconds: int = _number(10, low=1, high=25)
+    fetch_allowed_ports: frozenset[int] = _setting(
+        _ports, "numbers of ports, joined by commas", "80,443"
+    )
+    fetch_allowed_hosts: frozenset[str] = _setting(
+        _hosts, "names of hosts, such as example.com or *.example.com, joined by commas", ""
+    )
+    fetch_allowed_networks: tuple["IPNetwork", ...] = _setting(
+        _networks, "networks, such as 10.1.0.0/16, joined by commas", ""
+    )
+    fetch_ipv6: bool = _setting(_flag, "true or false", "false")
     link_expires_seconds: int = _number(300, low=60, high=3600)
 
     @classmethod
@@ -59,26 +121,14 @@ class Settings:
         InvalidSetting
             A variable is missing or its value is not allowed; the message names it.
         """
-        values: dict[str, str | int] = {}
+        values: dict[str, Any] = {}
         for setting in fields(cls):
-            variable = setting.name.upper()
-            rule = setting.metadata
-            value = environ.get(variable, rule["default"] or "").rstrip("/")
-            if not value and rule["default"] is None:
+            variable, rule = setting.name.upper(), setting.metadata
+            text = environ.get(variable, rule["default"])
+            if rule["default"] is None and not (text or "").strip("/"):
                 raise InvalidSetting(f"{variable} is not set")
-            values[setting.name] = (
-                _whole(variable, value, low=rule["low"], high=rule["high"])
-                if "low" in rule
-                else value
-            )
-        return cls(**values)  # type: ignore[arg-type]
-
-
-def _whole(variable: str, value: str, *, low: int, high: int) -> int:
-    try:
-        number = int(value)
-    except ValueError:
-        number = low - 1
-    if not low <= number <= high:
-        raise InvalidSetting(f"{variable} is {value!r}, not a whole number from {low} to {high}")
-    return number
+            try:
+                values[setting.name] = rule["parse"](text)
+            except (ValueError, KeyError) as error:
+                raise InvalidSetting(f"{variable} is {text!r}, not {rule['allowed']}") from error
+        return cls(**values)

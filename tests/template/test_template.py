@@ -97,6 +97,32 @@ def test_buckets_of_callers_own_are_granted_as_told() -> None:
     assert set(granted["Action"]) == {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
 
 
+def test_without_subnets_nothing_of_a_network_is_granted(stack: Stack) -> None:
+    assert "VpcConfig" not in properties(stack, "ApiFunction")
+    assert "ec2:" not in json.dumps(properties(stack, "ApiRole"))
+
+
+def test_in_a_vpc_lambda_makes_the_interfaces_and_the_code_may_not() -> None:
+    stack = transform(
+        TEMPLATE, SubnetIds="subnet-1,subnet-2", SecurityGroupIds="sg-3", FetchIpv6="true"
+    )
+    [allow, deny] = [
+        statement
+        for policy in properties(stack, "ApiRole")["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "ec2:" in json.dumps(statement)
+    ]
+
+    assert properties(stack, "ApiFunction")["VpcConfig"] == {
+        "SubnetIds": ["subnet-1", "subnet-2"],
+        "SecurityGroupIds": ["sg-3"],
+        "Ipv6AllowedForDualStack": "true",
+    }
+    assert (allow["Effect"], deny["Effect"], deny["Action"]) == ("Allow", "Deny", "ec2:*")
+    assert {"ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"} <= set(allow["Action"])
+    assert deny["Condition"] == {"Null": {"lambda:SourceFunctionArn": False}}
+
+
 def test_a_function_has_the_role_written_for_it_and_nothing_is_granted_elsewhere(
     stack: Stack,
 ) -> None:
@@ -211,6 +237,10 @@ def test_environment(stack: Stack) -> None:
         ("MAX_IMAGE_BYTES", "MaxImageBytes", "1234"),
         ("MAX_IMAGE_PIXELS", "MaxImagePixels", "4321"),
         ("FETCH_TIMEOUT_SECONDS", "FetchTimeoutSeconds", "3"),
+        ("FETCH_ALLOWED_PORTS", "FetchAllowedPorts", "80,8080"),
+        ("FETCH_ALLOWED_HOSTS", "FetchAllowedHosts", "example.com,*.example.org"),
+        ("FETCH_ALLOWED_NETWORKS", "FetchAllowedNetworks", "10.1.0.0/16"),
+        ("FETCH_IPV6", "FetchIpv6", "true"),
         ("LINK_EXPIRES_SECONDS", "LinkExpiresSeconds", "77"),
         ("POWERTOOLS_LOG_LEVEL", "LogLevel", "ERROR"),
     ],
@@ -451,6 +481,14 @@ def test_the_console_groups_every_parameter_once(source: Stack) -> None:
         ("MediaBaseUrl", "https://img.example/a?b", False),
         ("MediaBaseUrl", "ftp://img.example", False),
         ("MediaBaseUrl", "img.example", False),
+        ("FetchAllowedPorts", "80,443,8080", True),
+        ("FetchAllowedPorts", "80,", False),
+        ("FetchAllowedHosts", "example.com,*.example.org,10.1.2.3", True),
+        ("FetchAllowedHosts", "https://example.com", False),
+        ("FetchAllowedNetworks", "10.1.0.0/16,fd12:3456::/32", True),
+        ("FetchAllowedNetworks", "10.1.0.0", False),
+        ("SubnetIds", "subnet-0a1b", True),
+        ("SecurityGroupIds", "subnet-0a1b", False),
         ("AlarmTopicArn", "arn:aws:sns:eu-central-1:123456789012:alarms", True),
         ("AlarmTopicArn", "arn:aws-us-gov:sns:us-gov-west-1:123456789012:a_b-C", True),
         ("AlarmTopicArn", "arn:aws:sqs:eu-central-1:123456789012:alarms", False),
