@@ -1,8 +1,9 @@
 """HTTP in front of the handler: what API Gateway's HTTP API and Lambda do, on one machine.
 
 Each request becomes an event (payload 2.0) for the real handler in a worker process. As on
-Lambda, a worker takes one event at a time, further workers start as they are needed, and bodies
-over 6 MB, in base64 where they are binary, do not pass.
+Lambda, a worker takes one event at a time and is ended at its timeout, further workers start as
+they are needed, and bodies over 6 MB, in base64 where they are binary, do not pass. What is over
+the number of requests taken at once is refused.
 """
 
 import base64
@@ -11,19 +12,26 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from multiprocessing import get_context
-from typing import Any
+from multiprocessing import active_children, get_context
+from multiprocessing.connection import Connection
+from queue import Empty, LifoQueue
+from tempfile import SpooledTemporaryFile
+from threading import Semaphore
+from typing import IO, Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from werkzeug.wrappers import Request, Response
+from werkzeug.wsgi import get_input_stream
 
 PAYLOAD_BYTES = 6 * 1024 * 1024
 TIMEOUT_SECONDS = 30
 _WORKERS = 8
+# Three wait for each that runs: a burst passes, and who is let in is served within seconds.
+_REQUESTS = 4 * _WORKERS
+_PIECE_BYTES = 64 * 1024
 # All else, forms and bodies without a type included, comes in base64.
 _TEXT = ("text/", "application/json", "application/javascript", "application/xml")
 
@@ -89,53 +97,92 @@ class Workers:
     """Processes that run the handler, one event at a time each."""
 
     def __init__(self) -> None:
-        self._pool = self._start()
-        self._broken: list[ProcessPoolExecutor] = []
+        # None for one that has not started: the last put is the first taken, as Lambda prefers
+        # what is warm.
+        self._idle: LifoQueue[_Worker | None] = LifoQueue()
+        for _ in range(_WORKERS):
+            self._idle.put(None)
 
     def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Run the handler on an event in a free worker and return what it answers."""
-        pool = self._pool
+        """Run the handler on an event in an idle worker and return what it answers.
+
+        Raises
+        ------
+        TimeoutError
+            No worker was idle in time, or the one that took the event was not done in time.
+        EOFError
+            The worker ended instead.
+        """
         try:
-            return pool.submit(_handle, event).result(TIMEOUT_SECONDS)
-        except BrokenProcessPool:
-            if self._pool is pool:
-                # Python's own thread of a broken pool, should it be the one that collects the
-                # pool, would wait for itself for ever.
-                self._broken.append(pool)
-                self._pool = self._start()
+            worker = self._idle.get(timeout=TIMEOUT_SECONDS)
+        except Empty:
+            raise TimeoutError from None
+        try:
+            if worker is None or not worker.is_alive():
+                worker = _Worker()
+            reply = worker.run(event)
+        except Exception:
+            self._idle.put(None)
             raise
+        self._idle.put(worker)
+        return reply
 
     def stop(self) -> None:
         """End the workers."""
-        self._pool.shutdown(cancel_futures=True)
-
-    @staticmethod
-    def _start() -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(_WORKERS, get_context("spawn"), _ignore_interrupts)
+        for process in active_children():
+            process.kill()
 
 
-def _ignore_interrupts() -> None:
+class _Worker:
+    def __init__(self) -> None:
+        spawn = get_context("spawn")
+        self._connection, theirs = spawn.Pipe()
+        self._process = spawn.Process(target=_work, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+        # As on Lambda, starting has a time of its own.
+        self._receive()
+
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
+
+    def run(self, event: dict[str, Any]) -> dict[str, Any]:
+        self._connection.send(event)
+        reply: dict[str, Any] = self._receive()
+        return reply
+
+    def _receive(self) -> Any:
+        if not self._connection.poll(TIMEOUT_SECONDS):
+            self._process.kill()
+            raise TimeoutError
+        return self._connection.recv()
+
+
+def _work(connection: Connection) -> None:
     # An interrupt at the terminal reaches every process; the workers are ended by the front.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _handle(event: dict[str, Any]) -> dict[str, Any]:
     from imgdiff.api import lambda_handler
 
-    context: Any = Context(uuid.uuid4().hex, time.time() + TIMEOUT_SECONDS)
-    reply: dict[str, Any] = lambda_handler(event, context)
-    return reply
+    connection.send("started")
+    with suppress(EOFError):
+        while True:
+            event = connection.recv()
+            context: Any = Context(uuid.uuid4().hex, time.time() + TIMEOUT_SECONDS)
+            connection.send(lambda_handler(event, context))
 
 
 def application(
     invoke: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
     """The WSGI application that answers requests through ``invoke``."""
+    slots = Semaphore(_REQUESTS)
 
     @Request.application
     def answer(request: Request) -> Response:
         started = time.perf_counter()
-        response = _answer(request, invoke)
+        # On disk: memory is for requests that have a slot, whoever is slow or refused.
+        with SpooledTemporaryFile(_PIECE_BYTES) as body:
+            response = _receive(request.environ, body) or _admit(request, invoke, slots)
         milliseconds = 1000 * (time.perf_counter() - started)
         print(f"{request.method} {request.path} {response.status_code} {milliseconds:.0f} ms")
         return response
@@ -143,16 +190,46 @@ def application(
     return answer
 
 
-def _answer(request: Request, invoke: Callable[[dict[str, Any]], dict[str, Any]]) -> Response:
-    if (request.content_length or 0) > PAYLOAD_BYTES:
+def _receive(environ: WSGIEnvironment, body: IO[bytes]) -> Response | None:
+    stream: Any = get_input_stream(environ)
+    # Of a fixed size: into another, werkzeug reads from a chunk that is cut short what never came.
+    piece = memoryview(bytearray(_PIECE_BYTES))
+    size = 0
+    try:
+        while count := stream.readinto(piece):
+            size += count
+            # The rest is read too, or the client would see a reset in place of the refusal.
+            if size <= PAYLOAD_BYTES:
+                body.write(piece[:count])
+    except (OSError, ValueError):
+        return _gateway_error(400, "Bad Request")
+    if size > PAYLOAD_BYTES:
         return _gateway_error(413, "Request Entity Too Large")
+    body.seek(0)
+    environ["wsgi.input"] = body
+    environ["wsgi.input_terminated"] = True
+    return None
+
+
+def _admit(
+    request: Request, invoke: Callable[[dict[str, Any]], dict[str, Any]], slots: Semaphore
+) -> Response:
+    if not slots.acquire(blocking=False):
+        return _unavailable()
+    try:
+        return _answer(request, invoke)
+    finally:
+        slots.release()
+
+
+def _answer(request: Request, invoke: Callable[[dict[str, Any]], dict[str, Any]]) -> Response:
     sent = event(request)
     if len(json.dumps(sent)) > PAYLOAD_BYTES:
         return _gateway_error(413, "Request Entity Too Large")
     try:
         reply = invoke(sent)
     except TimeoutError:
-        return _gateway_error(503, "Service Unavailable")
+        return _unavailable()
     except Exception as error:  # noqa: BLE001 - as API Gateway does, whatever the function did
         print(f"the function failed: {error!r}")
         return _gateway_error(500, "Internal Server Error")
@@ -164,6 +241,12 @@ def _answer(request: Request, invoke: Callable[[dict[str, Any]], dict[str, Any]]
         status=reply["statusCode"],
         headers=reply.get("headers"),
     )
+
+
+def _unavailable() -> Response:
+    response = _gateway_error(503, "Service Unavailable")
+    response.headers["Retry-After"] = "1"
+    return response
 
 
 def _gateway_error(status: int, message: str) -> Response:

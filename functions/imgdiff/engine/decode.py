@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageFile
 
+from imgdiff.engine.limits import check_header, check_structure
 from imgdiff.engine.strips import strips
-from imgdiff.errors import TooLarge, UnsupportedImage
+from imgdiff.errors import UnsupportedImage
 from imgdiff.formats import FORMATS, GIF, JPEG, NAMES, PNG, Format
 
 _BY_PILLOW_NAME = {known.name.upper(): known for known in FORMATS}
@@ -24,16 +25,7 @@ _PHOTOMETRIC_INTERPRETATION = 262
 _BITS_PER_SAMPLE = 258
 _SAMPLE_FORMAT = 339
 _UNSIGNED = 1
-# A progressive JPEG has about ten. Each costs a pass over the whole image.
-_MAX_SCANS = 100
-_MARKER = 0xFF
-_START_OF_SCAN = 0xDA
-_END_OF_IMAGE = 0xD9
-_WITHOUT_LENGTH = (0x01, 0xD8)
-# Within compressed data, 0xFF is followed by zero or is a restart marker.
-_WITHIN_DATA = (0x00, *range(0xD0, 0xD8), 0xFF)
-
-# The limit is checked here, for every image and at the caller's own figure.
+# The limit is the caller's own figure.
 Image.MAX_IMAGE_PIXELS = None
 
 
@@ -69,7 +61,7 @@ class Opened:
     data : bytes
         The file.
     ended : bool
-        Whether nothing says that the file is cut short; libjpeg would make up the rest.
+        Whether a mark says that the file is whole; libjpeg would make up the rest of a JPEG.
     """
 
     file: ImageFile.ImageFile
@@ -118,19 +110,14 @@ def open_image(data: bytes, *, max_pixels: int) -> Opened:
     Raises
     ------
     UnsupportedImage
-        ``data`` is no image of the known formats, or has samples that no viewer shows.
+        ``data`` is no image of the known formats, or stored in a way that hardly a viewer shows.
     TooLarge
-        The image has more than ``max_pixels`` pixels.
+        The image has more than ``max_pixels`` pixels, or is over another of the limits.
     """
+    ended = check_structure(data, max_pixels)
     file = _open(data)
-    width, height = file.size
-    if width * height > max_pixels:
-        raise TooLarge(f"is {width}x{height} pixels, over the limit of {max_pixels} pixels")
-    found = _BY_PILLOW_NAME[file.format or ""]
-    scans, ended = _scans(data) if found is JPEG else (0, True)
-    if scans > _MAX_SCANS:
-        raise TooLarge(f"has more than {_MAX_SCANS} scans")
-    return Opened(file, found, data, ended)
+    check_header(file, max_pixels)
+    return Opened(file, _BY_PILLOW_NAME[file.format or ""], data, ended)
 
 
 @contextmanager
@@ -165,30 +152,6 @@ def _orientation(image: Image.Image) -> int:
         return 1 if image.format == "TIFF" else int(exif.get(ExifTags.Base.Orientation, 1))
     except Exception:  # noqa: BLE001 - EXIF that can't be parsed, however it fails, says nothing
         return 1
-
-
-def _scans(data: bytes) -> tuple[int, bool]:
-    """Scans of a JPEG up to its end, and whether that is there.
-
-    What a phone puts behind it, such as a video, does not count.
-    """
-    samples = np.frombuffer(data, np.uint8)
-    starts = np.flatnonzero(samples[:-1] == _MARKER)
-    markers = starts[~np.isin(samples[starts + 1], _WITHIN_DATA)]
-    position = scans = 0
-    for start in map(int, markers):
-        if start < position:
-            continue
-        name = data[start + 1]
-        if name == _END_OF_IMAGE:
-            return scans, True
-        scans += name == _START_OF_SCAN
-        if scans > _MAX_SCANS:
-            break
-        position = start + 2
-        if name not in _WITHOUT_LENGTH:
-            position += int.from_bytes(data[position : position + 2])
-    return scans, False
 
 
 def _on_canvas(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
