@@ -24,6 +24,10 @@ run: .venv/ready ## start the service on http://127.0.0.1:3000 (PORT=… for ano
 test: .venv/ready ## run every test, offline
 	$(PYTHON) -m pytest -n auto
 
+.PHONY: test-corpus
+test-corpus: .venv/ready .tools/corpus/ready ## hold the images that Pillow and gdk-pixbuf test with against the limits
+	CORPUS=.tools/corpus $(PYTHON) -m pytest tests/security/test_corpus.py
+
 .PHONY: lint
 lint: .venv/ready ## check style, types and the template
 	.venv/bin/ruff check
@@ -85,6 +89,7 @@ bench-cold-start: build .tools/ric/ready .tools/naive/ready ## measure cold star
 docs: .venv/ready ## draw the pictures of the README and describe the API again
 	PYTHONPATH=functions $(PYTHON) docs/draw.py
 	PYTHONPATH=functions $(PYTHON) docs/openapi.py
+	PYTHONPATH=functions:. $(PYTHON) docs/suites.py
 
 unexport ONLY PEERS EFFORT
 
@@ -137,6 +142,20 @@ $(UV): requirements/uv.txt
 	rm -rf .tools/naive
 	$(UV) pip install --quiet --python $(PYTHON) --target .tools/naive \
 		--constraint requirements/dev.txt aws-lambda-powertools boto3 numpy pillow
+	@touch $@
+
+# Pillow's images are in its source distribution; gdk-pixbuf's are a package of Debian's.
+.tools/corpus/ready: .venv/ready $(DEPENDENCIES).txt
+	rm -rf .tools/corpus
+	mkdir -p .tools/corpus
+	sed -n '/^pillow==/,/[^\\]$$/p' $(DEPENDENCIES).txt > .tools/corpus/pillow.txt
+	cd .tools/corpus && $(CURDIR)/$(PYTHON) -m pip download --quiet --require-hashes --no-deps \
+		--no-binary pillow --requirement pillow.txt && tar -xzf pillow-*.tar.gz
+	if command -v apt-get > /dev/null; then \
+		cd .tools/corpus && apt-get download -qq gdk-pixbuf-tests && dpkg-deb -x gdk-*.deb .; \
+	else \
+		echo "gdk-pixbuf's images are left out: there is no apt-get to fetch them."; \
+	fi
 	@touch $@
 
 # Without npm there is less to measure against.

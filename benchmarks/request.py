@@ -30,6 +30,7 @@ import urllib3
 from PIL import Image
 
 from imgdiff import composition
+from imgdiff.addresses import Guard
 from imgdiff.engine import compare
 from imgdiff.fetch import Fetcher, connect
 from local.front import Context
@@ -166,9 +167,10 @@ def prepare(origin_port: int) -> Spans:
     """Lead the fetcher, which refuses loopback, to the origin; watch the adapters."""
     services = composition.services()
     services.fetcher = Fetcher(
+        Guard(),
         max_bytes=services.settings.max_image_bytes,
-        timeout=services.settings.fetch_timeout_seconds,
-        resolve=lambda _: [PUBLIC_ADDRESS],
+        timeout=lambda: services.settings.fetch_timeout_seconds,
+        resolve=lambda *_: [PUBLIC_ADDRESS],
         connect=lambda _address, _port, timeout: connect(HOST, origin_port, timeout),
     )
     spans = Spans()

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,20 @@ class Post(Protocol):
     ) -> Reply: ...
 
 
+def handle(event: dict[str, Any], *, seconds: float = front.TIMEOUT_SECONDS) -> Reply:
+    """Let the handler answer an event, before Lambda would end it after so many seconds."""
+    from imgdiff.api import lambda_handler
+
+    context: Any = front.Context("invocation", deadline=time.time() + seconds)
+    reply = lambda_handler(event, context)
+    body = reply.get("body") or ""
+    return Reply(
+        reply["statusCode"],
+        {name.lower(): value for name, value in reply["headers"].items()},
+        base64.b64decode(body) if reply["isBase64Encoded"] else body.encode(),
+    )
+
+
 def file(content: bytes, name: str = "picture.png") -> File:
     """A file to post, which makes the form a multipart one."""
     return name, content
@@ -99,6 +114,7 @@ def aws() -> Iterator[None]:
 def services() -> Iterator[composition.Services]:
     """The handler's services, made anew; a test changes settings before it asks for them."""
     composition.services.cache_clear()
+    composition.deadline.start(front.TIMEOUT_SECONDS)
     yield composition.services()
     composition.services.cache_clear()
 
@@ -114,19 +130,7 @@ def s3(services: composition.Services) -> S3Client:
 def invoke(services: composition.Services) -> Invoke:
     """Invoke the handler with an event."""
     del services
-    from imgdiff.api import lambda_handler
-
-    def call(event: dict[str, Any]) -> Reply:
-        context: Any = front.Context("invocation", deadline=0)
-        reply = lambda_handler(event, context)
-        body = reply.get("body") or ""
-        return Reply(
-            reply["statusCode"],
-            {name.lower(): value for name, value in reply["headers"].items()},
-            base64.b64decode(body) if reply["isBase64Encoded"] else body.encode(),
-        )
-
-    return call
+    return handle
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,13 +27,14 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from imgdiff import composition
+from imgdiff.addresses import Guard
 from imgdiff.dynamo_keys import key_item, place_item
 from imgdiff.fetch import Fetcher
 from imgdiff.keys import Key, hash_key
 from imgdiff.media import Place
 from local import front, stack
 from tests.integration.conftest import BASE_URL, sample
-from tests.unit.origin import PUBLIC, Dialer, Do, Names, Origin, answer
+from tests.security.origin import PUBLIC, Dialer, Do, Origin, answer
 
 ROOT = Path(__file__).parents[2]
 IMAGE = (ROOT / "samples" / "photo-source.jpg").read_bytes()
@@ -225,15 +227,17 @@ def serve(seen: Path) -> None:
 
         from imgdiff.api import lambda_handler
 
-        names = Names({"images.example.com": [[PUBLIC]], "no.example.com": [[]]})
-        connect = Dialer({80: origin})
         composition.services().fetcher = Fetcher(
-            max_bytes=1 << 20, timeout=0.5, resolve=names, connect=connect
+            Guard(),
+            max_bytes=1 << 20,
+            timeout=lambda: 0.5,
+            resolve=lambda host, _: [PUBLIC] if host == "images.example.com" else [],
+            connect=Dialer({80: origin}),
         )
-        context: Any = front.Context("invocation", deadline=0)
         events = [sent.event() for sent in SENT]
         replies = []
         for sent, event in zip(SENT, events, strict=True):
+            context: Any = front.Context("invocation", deadline=time.time() + front.TIMEOUT_SECONDS)
             with wrong(sent.fault):
                 replies.append(lambda_handler(event, context))
         evidence = {

@@ -22,6 +22,7 @@ from botocore.exceptions import (
 from PIL import Image
 from types_boto3_s3 import S3Client
 
+from imgdiff.addresses import Guard
 from imgdiff.composition import Services
 from imgdiff.fetch import Fetcher
 from imgdiff.formats import PNG
@@ -37,6 +38,7 @@ SIZES_DIFFER = (
 )
 NOT_AN_IMAGE = "src is not an image (PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF)"
 EXPIRED = sample("page-source.png").replace("0001.png", "ffff.png")
+HOSTS = {"images.example.com": ["93.184.215.14"], "inside.example.com": ["10.0.0.1"]}
 
 
 def without(name: str) -> dict[str, str]:
@@ -186,9 +188,10 @@ def origin(services: Services) -> Iterator[Callable[[bytes], str]]:
     """A web server that answers its one connection with the given bytes; its public address."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         services.fetcher = Fetcher(
+            Guard(),
             max_bytes=services.settings.max_image_bytes,
-            timeout=2.5,
-            resolve=lambda host: [] if host == "no.example.com" else ["93.184.215.14"],
+            timeout=lambda: 2.5,
+            resolve=lambda host, _: HOSTS.get(host, []),
             connect=lambda *_: socket.create_connection(listener.getsockname()),
         )
         finished = threading.Event()
@@ -262,9 +265,10 @@ def test_failing_origin(
 
 
 @pytest.mark.usefixtures("origin")
-def test_no_such_host(get: Get) -> None:
-    reply = get("/imgdiff", {**PAGE, "target": "https://no.example.com/a.png"})
-    assert reply.json() == {"status": 404, "error": "target names a host that does not exist"}
+@pytest.mark.parametrize("host", ["no.example.com", "inside.example.com"])
+def test_no_public_host(get: Get, host: str) -> None:
+    reply = get("/imgdiff", {**PAGE, "target": f"https://{host}/a.png"})
+    assert reply.json() == {"status": 404, "error": "target names no public host"}
 
 
 # What is wrong on our side.
@@ -314,7 +318,7 @@ def test_busy_storage(
     before = stored(s3)
     reply = get("/imgdiff", PAGE)
     assert reply.json()["status"] == 503
-    assert reply.json()["error"].endswith("storage is busy, try again in a second")
+    assert reply.json()["error"] == "storage is busy, try again in a second"
     assert reply.headers["retry-after"] == "1"
     assert stored(s3) == before
 

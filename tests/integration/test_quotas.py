@@ -22,6 +22,7 @@ from types_boto3_s3 import S3Client
 
 from imgdiff import aws as adapters
 from imgdiff.composition import Services
+from imgdiff.deadline import Deadline
 from imgdiff.dynamo_keys import DynamoKeys, key_item
 from imgdiff.errors import QuotaExceeded
 from imgdiff.keys import Key, hash_key
@@ -35,7 +36,7 @@ MIDNIGHT = 20_000 * DAY
 
 @pytest.fixture(scope="module")
 def keys() -> DynamoKeys:
-    return DynamoKeys(adapters.client("dynamodb"), TABLE)
+    return DynamoKeys(adapters.client("dynamodb", Deadline()), TABLE)
 
 
 def refused(keys: DynamoKeys, key_sha256: str, key: Key, now: int) -> QuotaExceeded | None:
@@ -309,7 +310,7 @@ def passed(count: Callable[[], None], times: int, threads: int) -> int:
 def test_requests_that_all_write_at_the_same_moment(
     kind: type[DynamoKeys], expected: int, key: Key
 ) -> None:
-    client = adapters.client("dynamodb", max_pool_connections=12)
+    client = adapters.client("dynamodb", Deadline(), max_pool_connections=12)
     together = threading.Barrier(12, timeout=10)
 
     def wait(**_: object) -> None:

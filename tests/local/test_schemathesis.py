@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import ignored_auth
 
-from imgdiff.addresses import is_ipv4, is_public, locate
+from imgdiff.addresses import Guard, is_ip
 from imgdiff.errors import ImgdiffError
 from imgdiff.submission import read_submission
 from local.stack import KEY, SAMPLES, sample_id
@@ -70,10 +70,10 @@ def leaves(request: requests.PreparedRequest) -> bool:
 
 def is_elsewhere(text: str) -> bool:
     try:
-        host = locate(text).host
+        host = Guard().locate(text).host
     except ImgdiffError:
         return False
-    return not is_ipv4(host) or is_public(host)
+    return not is_ip(host) or Guard().allows(host)
 
 
 @description.parametrize()

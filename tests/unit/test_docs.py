@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.suites import counted, told
 from imgdiff import errors
 from imgdiff.engine import Comparison
 from imgdiff.fields import annotation
@@ -98,3 +99,7 @@ def test_the_default_limits() -> None:
     assert f"{settings.max_image_pixels // 10**6} megapixels | `MAX_IMAGE_PIXELS`" in README
     assert f"{settings.fetch_timeout_seconds} s | `FETCH_TIMEOUT_SECONDS`" in README
     assert f"is good: {settings.link_expires_seconds}." in README
+
+
+def test_every_suite_and_its_size() -> None:
+    assert told() == counted()

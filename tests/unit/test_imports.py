@@ -19,6 +19,11 @@ ENVIRONMENT = {
 }
 # typing_extensions and jmespath are what powertools needs, and of botocore only its face.
 PACKAGES = {"aws_lambda_powertools", "botocore", "imgdiff", "jmespath", "typing_extensions"}
+# What reads a request and tells what to do: no adapter and none of the engine.
+OWN = {
+    *("api", "caller", "composition", "deadline", "difference", "errors", "fields", "formats"),
+    *("images", "keys", "media", "operations", "replies", "settings", "submission"),
+}
 HEAVY = {
     "numpy",
     "PIL",
@@ -51,7 +56,11 @@ import json
 from types import SimpleNamespace
 from imgdiff.api import lambda_handler
 context = SimpleNamespace(
-    function_name="f", memory_limit_in_mb=1769, invoked_function_arn="a", aws_request_id="r"
+    function_name="f",
+    memory_limit_in_mb=1769,
+    invoked_function_arn="a",
+    aws_request_id="r",
+    get_remaining_time_in_millis=lambda: 29_000,
 )
 event = json.load(open({str(ROOT / "events" / event)!r}))
 assert lambda_handler(event, context)["statusCode"] == {status}
@@ -62,6 +71,8 @@ def test_importing_the_handler() -> None:
     modules = loaded("import imgdiff.api") - loaded("")
     packages = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names
     assert packages == PACKAGES
+    own = {name.partition(".")[2] for name in modules if name.startswith("imgdiff.")}
+    assert own == OWN
     assert not modules & HEAVY
     assert "botocore.client" not in modules
 

@@ -1,6 +1,7 @@
 """Settings: read once, checked, and named when they are wrong."""
 
 from dataclasses import FrozenInstanceError, fields
+from ipaddress import ip_network
 
 import pytest
 
@@ -29,6 +30,10 @@ def test_defaults() -> None:
         max_image_bytes=20_000_000,
         max_image_pixels=25_000_000,
         fetch_timeout_seconds=10,
+        fetch_allowed_ports=frozenset({80, 443}),
+        fetch_allowed_hosts=frozenset(),
+        fetch_allowed_networks=(),
+        fetch_ipv6=False,
         link_expires_seconds=300,
     )
 
@@ -41,11 +46,27 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "MAX_IMAGE_BYTES": "2",
         "MAX_IMAGE_PIXELS": "3",
         "FETCH_TIMEOUT_SECONDS": "4",
+        "FETCH_ALLOWED_PORTS": "8080",
+        "FETCH_ALLOWED_HOSTS": "example.com",
+        "FETCH_ALLOWED_NETWORKS": "10.1.0.0/16",
+        "FETCH_IPV6": "true",
         "LINK_EXPIRES_SECONDS": "65",
     }
 
     assert set(environ) == {setting.name.upper() for setting in fields(Settings)}
-    assert Settings.from_env(environ) == Settings("b", "t", "https://cdn.example.com", 2, 3, 4, 65)
+    assert Settings.from_env(environ) == Settings(
+        media_bucket="b",
+        keys_table="t",
+        media_base_url="https://cdn.example.com",
+        max_image_bytes=2,
+        max_image_pixels=3,
+        fetch_timeout_seconds=4,
+        fetch_allowed_ports=frozenset({8080}),
+        fetch_allowed_hosts=frozenset({"example.com"}),
+        fetch_allowed_networks=(ip_network("10.1.0.0/16"),),
+        fetch_ipv6=True,
+        link_expires_seconds=65,
+    )
 
 
 def test_other_variables_are_ignored() -> None:
@@ -102,6 +123,102 @@ def test_no_whole_number_is_named(variable: str, text: str) -> None:
 )
 def test_base_of_links_has_no_trailing_slash(text: str, base: str) -> None:
     assert _value("MEDIA_BASE_URL", text) == base
+
+
+@pytest.mark.parametrize(
+    ("text", "ports"),
+    [
+        ("443", {443}),
+        ("80,443,8080", {80, 443, 8080}),
+        (" 80 , 443 ,", {80, 443}),
+        ("1,65535", {1, 65535}),
+    ],
+)
+def test_ports(text: str, ports: set[int]) -> None:
+    assert _value("FETCH_ALLOWED_PORTS", text) == ports
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ("", set()),
+        (" , ", set()),
+        ("example.com", {"example.com"}),
+        ("Example.COM, *.Example.org", {"example.com", "*.example.org"}),
+        ("a-b.x_y.example.com", {"a-b.x_y.example.com"}),
+        ("93.184.215.14,2606:2800:21f::1", {"93.184.215.14", "2606:2800:21f::1"}),
+    ],
+)
+def test_hosts(text: str, hosts: set[str]) -> None:
+    assert _value("FETCH_ALLOWED_HOSTS", text) == hosts
+
+
+@pytest.mark.parametrize(
+    ("text", "networks"),
+    [
+        ("", []),
+        ("10.1.0.0/16", ["10.1.0.0/16"]),
+        ("10.1.0.0/16, fd12:3456::/32", ["10.1.0.0/16", "fd12:3456::/32"]),
+        ("10.1.2.3", ["10.1.2.3/32"]),
+    ],
+)
+def test_networks(text: str, networks: list[str]) -> None:
+    assert _value("FETCH_ALLOWED_NETWORKS", text) == tuple(map(ip_network, networks))
+
+
+@pytest.mark.parametrize(("text", "flag"), [("true", True), ("false", False)])
+def test_ipv6(text: str, *, flag: bool) -> None:
+    assert _value("FETCH_IPV6", text) is flag
+
+
+PORTS = "numbers of ports, joined by commas"
+HOSTS = "names of hosts, such as example.com or *.example.com, joined by commas"
+NETWORKS = "networks, such as 10.1.0.0/16, joined by commas"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "allowed"),
+    [
+        *(
+            ("FETCH_ALLOWED_PORTS", text, PORTS)
+            for text in (
+                "",
+                ",",
+                "0",
+                "80,65536",
+                "-80",
+                "http",
+                "80;443",
+                "80 443",
+                "80-90",
+                "8e1",
+            )
+        ),
+        *(
+            ("FETCH_ALLOWED_HOSTS", text, HOSTS)
+            for text in (
+                *("*", "*.com", "localhost", "example.com.", ".example.com", "exa mple.com"),
+                *("https://example.com", "example.com/", "example.com:8080", "www.*.example.com"),
+                *("example.com;example.org", "example.com example.org", "b\u00fccher.example"),
+            )
+        ),
+        *(
+            ("FETCH_ALLOWED_NETWORKS", text, NETWORKS)
+            for text in (
+                *("10.1.0.1/16", "10.1.0.0/33", "10.1/16", "10.1.0.0-10.1.0.9", "localhost", "*"),
+                *("fd12::1/32", "[fd12::]/32", "10.1.0.0/16;10.2.0.0/16", "0x0a.1.0.0/16"),
+            )
+        ),
+        *(
+            ("FETCH_IPV6", text, "true or false")
+            for text in ("", "True", "1", "0", "yes", "on", " true")
+        ),
+    ],
+)
+def test_wrong_value_is_named(variable: str, text: str, allowed: str) -> None:
+    with pytest.raises(InvalidSetting) as raised:
+        _value(variable, text)
+    assert str(raised.value) == f"{variable} is {text!r}, not {allowed}"
 
 
 def test_settings_do_not_change() -> None:

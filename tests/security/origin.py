@@ -1,8 +1,8 @@
 """An origin on loopback that plays a script to every connection, and the way to it.
 
 Addresses that may be fetched are public, so a `Dialer` takes the address that was checked, notes
-it, and connects to an `Origin` on 127.0.0.1 in its place. All else is as in the field: sockets,
-TLS, time.
+it, and connects to an `Origin` on loopback in its place. All else is as in the field: sockets, TLS,
+time.
 """
 
 import socket
@@ -16,6 +16,8 @@ from enum import Enum
 from typing import Self
 
 PUBLIC = "93.184.215.14"
+
+NO_NAME = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 _LONGEST = 5.0  # seconds that a script may run, so that no test hangs on an endless one
 
@@ -40,6 +42,8 @@ class Origin:
 
     Attributes
     ----------
+    host : str
+        Where it listens.
     port : int
     requests : list of bytes
         What every connection sent before its script began.
@@ -50,16 +54,22 @@ class Origin:
     """
 
     def __init__(
-        self, *scripts: Script, tls: ssl.SSLContext | None = None, headless: bool = False
+        self,
+        *scripts: Script,
+        tls: ssl.SSLContext | None = None,
+        headless: bool = False,
+        host: str = "127.0.0.1",
     ) -> None:
         self._scripts = iter(scripts)
         self._tls = tls
         self._headless = headless
         self._stopping = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family)
         self._thread = threading.Thread(target=self._serve, name="origin")
         self._connection: socket.socket | None = None
         self._lock = threading.Lock()
+        self.host = host
         self.port: int = self._listener.getsockname()[1]
         self.requests: list[bytes] = []
         self.names: list[str | None] = []
@@ -156,28 +166,37 @@ class Dialer:
 
     def __call__(self, address: str, port: int, timeout: float) -> socket.socket:
         self.connects.append((address, port))
-        return socket.create_connection(("127.0.0.1", self._origins[port].port), timeout)
+        origin = self._origins[port]
+        return socket.create_connection((origin.host, origin.port), timeout)
 
 
 class Names:
     """A name server: every host has its answers in turn, the last one for good.
 
+    An answer is addresses or what the lookup fails with; hosts without answers do not exist.
+
     Attributes
     ----------
-    asked : list of str
-        Hosts, in order.
+    asked : list of (str, socket.AddressFamily)
+        Hosts and the family of the addresses asked for, in order.
     """
 
-    def __init__(self, answers: Mapping[str, Sequence[list[str]]]) -> None:
+    def __init__(self, answers: Mapping[str, Sequence[list[str] | OSError]]) -> None:
         self._answers = {host: list(turns) for host, turns in answers.items()}
-        self.asked: list[str] = []
+        self.asked: list[tuple[str, socket.AddressFamily]] = []
 
-    def __call__(self, host: str) -> list[str]:
-        self.asked.append(host)
-        if host not in self._answers:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        turns = self._answers[host]
-        return turns.pop(0) if len(turns) > 1 else turns[0]
+    def __call__(self, host: str, family: socket.AddressFamily) -> list[str]:
+        self.asked.append((host, family))
+        turns = self._answers.get(host, [NO_NAME])
+        answer = turns.pop(0) if len(turns) > 1 else turns[0]
+        if isinstance(answer, OSError):
+            raise type(answer)(*answer.args)  # anew, with a traceback of its own
+        return answer
+
+    @property
+    def hosts(self) -> list[str]:
+        """Hosts that were asked for, in order."""
+        return [host for host, _ in self.asked]
 
 
 def answer(status: str = "200 OK", *headers: str, body: bytes = b"") -> bytes:
