@@ -8,7 +8,11 @@ PARAMETERS ?=
 UV := .tools/uv/bin/uv
 PYTHON := .venv/bin/python
 DEPENDENCIES := layers/dependencies/requirements
-SAM = PATH="$(CURDIR)/.venv/bin:$$PATH" .tools/sam/bin/sam
+# The compiler of the engine's core, and the core for this machine.
+ZIG := $(CURDIR)/.tools/zig/bin
+CORE := imgdiff/engine/core-$(shell uname -s)-$(shell uname -m).so
+export ZIG_GLOBAL_CACHE_DIR := $(CURDIR)/.tools/zig/cache
+SAM = PATH="$(CURDIR)/.venv/bin:$(ZIG):$$PATH" .tools/sam/bin/sam
 COMPILE = $(UV) pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 \
 	--no-header --no-annotate --no-emit-index-url
 
@@ -17,16 +21,19 @@ help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .PHONY: run
-run: .venv/ready ## start the service on http://127.0.0.1:3000 (PORT=… for another port)
+run: .venv/ready core ## start the service on http://127.0.0.1:3000 (PORT=… for another port)
 	@PYTHONPATH=functions $(PYTHON) -m local
 
 .PHONY: test
-test: .venv/ready ## run every test, offline
+test: .venv/ready core ## run every test, offline
 	$(PYTHON) -m pytest -n auto
 
 .PHONY: test-corpus
-test-corpus: .venv/ready .tools/corpus/ready ## hold the images that Pillow and gdk-pixbuf test with against the limits
+test-corpus: .venv/ready core .tools/corpus/ready ## hold the images that Pillow and gdk-pixbuf test with against the limits
 	CORPUS=.tools/corpus $(PYTHON) -m pytest tests/security/test_corpus.py
+
+.PHONY: core
+core: functions/$(CORE) ## build the engine's core for this machine
 
 .PHONY: lint
 lint: .venv/ready ## check style, types and the template
@@ -41,7 +48,7 @@ format: .venv/ready ## format the code
 	.venv/bin/ruff format
 
 .PHONY: build
-build: .venv/ready .tools/sam/ready ## build the stack with sam (ARCHITECTURE=x86_64 for the other)
+build: .venv/ready .tools/sam/ready .tools/zig/ready ## build the stack with sam (ARCHITECTURE=x86_64 for the other)
 	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
 
 .PHONY: deploy
@@ -78,7 +85,7 @@ key-rotate: .venv/ready ## replace a key by a new one: NAME=ci [GRACE=24, the ho
 	@$(KEYS) rotate $(call option,--name,NAME) $(call option,--grace,GRACE) $(key_place)
 
 .PHONY: bench-request
-bench-request: .venv/ready ## measure the parts of a warm request
+bench-request: .venv/ready core ## measure the parts of a warm request
 	PYTHONPATH=functions $(PYTHON) -m benchmarks.request
 
 .PHONY: bench-cold-start
@@ -86,7 +93,7 @@ bench-cold-start: build .tools/ric/ready .tools/naive/ready ## measure cold star
 	PYTHONPATH=functions $(PYTHON) -m benchmarks.cold_start
 
 .PHONY: docs
-docs: .venv/ready ## draw the pictures of the README and describe the API again
+docs: .venv/ready core ## draw the pictures of the README and describe the API again
 	PYTHONPATH=functions $(PYTHON) docs/draw.py
 	PYTHONPATH=functions $(PYTHON) docs/openapi.py
 	PYTHONPATH=functions:. $(PYTHON) docs/suites.py
@@ -94,7 +101,7 @@ docs: .venv/ready ## draw the pictures of the README and describe the API again
 unexport ONLY PEERS EFFORT
 
 .PHONY: bench
-bench: .tools/bench/ready ## measure imgdiff beside others: [ONLY=hd,memory] [PEERS=odiff,opencv] [EFFORT=3]
+bench: .tools/bench/ready core ## measure imgdiff beside others: [ONLY=hd,memory] [PEERS=odiff,opencv] [EFFORT=3]
 	@PYTHONPATH=functions .tools/bench/bin/python -m benchmarks \
 		$(call option,--only,ONLY) $(call option,--peers,PEERS) $(call option,--effort,EFFORT)
 
@@ -103,6 +110,7 @@ lock: $(UV) ## bring every package to its newest version
 	$(COMPILE) requirements/uv.in --output-file requirements/uv.txt
 	$(COMPILE) $(DEPENDENCIES).in --output-file $(DEPENDENCIES).txt
 	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
+	$(COMPILE) requirements/zig.in --output-file requirements/zig.txt
 	$(COMPILE) requirements/sam.in --output-file requirements/sam.txt
 	$(COMPILE) requirements/ric.in --output-file requirements/ric.txt
 	$(COMPILE) requirements/bench.in --output-file requirements/bench.txt
@@ -110,6 +118,7 @@ lock: $(UV) ## bring every package to its newest version
 .PHONY: clean
 clean: ## remove everything that was built or installed here
 	rm -rf .venv .tools .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -f functions/imgdiff/engine/core-*.so
 	find . -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # Made from outside this folder, where a Python manager would insist on .python-version: any
@@ -123,6 +132,15 @@ $(UV): requirements/uv.txt
 	$(UV) venv --quiet --clear --seed .venv
 	$(UV) pip install --quiet --python $(PYTHON) --require-hashes --requirement requirements/dev.txt
 	@touch $@
+
+.tools/zig/ready: $(UV) requirements/zig.txt
+	$(UV) venv --quiet --clear .tools/zig
+	$(UV) pip install --quiet --python .tools/zig/bin/python --require-hashes \
+		--requirement requirements/zig.txt
+	@touch $@
+
+functions/$(CORE): functions/imgdiff/engine/core.c functions/Makefile .tools/zig/ready
+	PATH="$(ZIG):$$PATH" $(MAKE) --no-print-directory -C functions $(CORE)
 
 .tools/sam/ready: $(UV) requirements/sam.txt
 	$(UV) venv --quiet --clear .tools/sam

@@ -27,6 +27,8 @@ ENVIRONMENT = {
 }
 
 UNCHECKED_HASH = 0b01
+ELF_X86_64, ELF_AARCH64 = 62, 183
+LIBC_OF_THE_LAYERS_WHEELS = (2, 28)
 
 Stack = dict[str, Any]
 
@@ -292,11 +294,12 @@ def test_the_layer_is_of_the_functions_architecture(architecture: str) -> None:
 
 
 def make(directory: str, *arguments: str) -> str:
-    interpreter = Path(sys.executable).parent
+    interpreter, compiler = Path(sys.executable).parent, TEMPLATE.parent / ".tools" / "zig"
+    path = os.pathsep.join([str(interpreter), str(compiler / "bin"), os.environ["PATH"]])
     return subprocess.run(
         ["make", *arguments],
         cwd=TEMPLATE.parent / directory,
-        env={**os.environ, "PATH": f"{interpreter}{os.pathsep}{os.environ['PATH']}"},
+        env={**os.environ, "PATH": path, "ZIG_GLOBAL_CACHE_DIR": str(compiler / "cache")},
         check=True,
         capture_output=True,
         text=True,
@@ -322,18 +325,47 @@ def test_a_layer_is_built_for_its_architecture(
     assert f"manylinux2014_{other}" not in recipe
 
 
+@pytest.fixture(scope="module")
+def function(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the function and answer where it is."""
+    folder = tmp_path_factory.mktemp("function")
+    make("functions", "build-ApiFunction", f"ARTIFACTS_DIR={folder}")
+    return folder
+
+
 def test_a_function_is_the_package_with_bytecode_that_is_never_checked(
-    source: Stack, tmp_path: Path
+    source: Stack, function: Path
 ) -> None:
     module, _, _ = source["Resources"]["ApiFunction"]["Properties"]["Handler"].rpartition(".")
-    make("functions", "build-ApiFunction", f"ARTIFACTS_DIR={tmp_path}")
-    sources = [path.relative_to(tmp_path) for path in tmp_path.rglob("*.py")]
+    sources = [path.relative_to(function) for path in function.rglob("*.py")]
 
-    assert [path.name for path in tmp_path.iterdir()] == ["imgdiff"]
+    assert [path.name for path in function.iterdir()] == ["imgdiff"]
     assert Path(module.replace(".", "/")).with_suffix(".py") in sources
     for path in sources:
-        header = Path(cache_from_source(str(tmp_path / path))).read_bytes()[:8]
+        header = Path(cache_from_source(str(function / path))).read_bytes()[:8]
         assert int.from_bytes(header[4:], "little") == UNCHECKED_HASH, path
+
+
+def test_a_function_has_the_core_for_both_architectures_and_no_other(function: Path) -> None:
+    cores = {path.name: path.read_bytes() for path in function.rglob("*.so")}
+
+    assert not list(function.rglob("*.c"))
+    assert {name: int.from_bytes(data[18:20], "little") for name, data in cores.items()} == {
+        "core-Linux-x86_64.so": ELF_X86_64,
+        "core-Linux-aarch64.so": ELF_AARCH64,
+    }
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_the_core_needs_no_more_than_the_runtimes_libc(function: Path, machine: str) -> None:
+    data = (function / "imgdiff" / "engine" / f"core-Linux-{machine}.so").read_bytes()
+    libraries = set(re.findall(rb"\0([^\0]+\.so[.\d]*)(?=\0)", data))
+    versions = {
+        tuple(map(int, found.split(b"."))) for found in re.findall(rb"GLIBC_([\d.]+)", data)
+    }
+
+    assert libraries <= {b"libc.so.6", b"ld-linux-aarch64.so.1"}
+    assert max(versions) <= LIBC_OF_THE_LAYERS_WHEELS
 
 
 # What is stored

@@ -90,6 +90,12 @@ def test_the_engine_is_pure(module: str) -> None:
     assert not packages(module) & IMPURE_STANDARD_LIBRARY
 
 
+@EVERY_MODULE
+def test_the_core_alone_is_called_past_the_interpreter(module: str) -> None:
+    if module != "imgdiff.engine.core":
+        assert "ctypes" not in packages(module)
+
+
 @pytest.mark.parametrize("module", sorted(ADAPTERS))
 def test_adapters_know_nobody_who_uses_them(module: str) -> None:
     assert not ours(module) & (ENTRY_POINTS | USE_CASES | ENGINE | {COMPOSITION})

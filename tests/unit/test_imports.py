@@ -81,6 +81,12 @@ def test_health_needs_nothing_more() -> None:
     assert not loaded(invoke("health.json", 200)) & HEAVY
 
 
+def test_editing_needs_no_core() -> None:
+    modules = loaded("from imgdiff.engine import crop, identify, resize")
+    assert "imgdiff.engine.edit" in modules
+    assert not modules & {"imgdiff.engine.core", "imagecodecs", "isal"}
+
+
 def test_media_needs_no_engine() -> None:
     modules = loaded(invoke("media.json", 503))
     assert "botocore.session" in modules

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from imgdiff.engine.frame import Frame, StripPair
+from imgdiff.engine.core import Tally, palette
+from imgdiff.engine.frame import Frame, Samples
 from imgdiff.engine.frames import decode, decode_patiently
-from imgdiff.engine.highlight import Highlight
-from imgdiff.engine.measure import SCALE, Tally, psnr
 from imgdiff.engine.pair import Encoded, Pair
-from imgdiff.engine.scanlines import Irregular, Scanlines, side_by_side
-from imgdiff.engine.strips import Floats
+from imgdiff.engine.png import PalettePng
+from imgdiff.engine.scanlines import Irregular
 
 type Render = Literal["highlight"]
+
+# A step of 8 bits, in the fractions that the core counts.
+_SCALE = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,42 +101,45 @@ def compare(
 
 def _difference(source: Frame, target: Frame, render: Render | None) -> Comparison:
     width, height = source.width, source.height
-    floats = Floats()
-    picture = Highlight(width, height, floats) if render else None
-    tally = Tally(floats)
-    top = 0
-    for strip, beside, rows in _strip_pairs(source, target, shown=picture is not None):
-        changed = tally.add(strip, beside, top)
-        if picture:
-            picture.add(strip, changed, rows)
-        top += len(strip if rows is None else rows)
+    picture = PalettePng(width, height, palette()) if render else None
+    tally = Tally(source, target, shown=picture is not None)
+    for strip, beside in _strips(source, target, shown=picture is not None):
+        rows = tally.add(strip, beside)
+        if picture and rows is not None:
+            picture.write(rows)
 
+    found = tally.figures
     pixels = width * height
-    samples = pixels * (4 if tally.transparent else 3)
-    mse = tally.squares / (samples * SCALE**2)
+    samples = pixels * (4 if found.transparent else 3)
+    mse = found.squares / (samples * _SCALE**2)
     return Comparison(
-        diff=tally.squares / (samples * SCALE**4),
+        diff=found.squares / (samples * _SCALE**4),
         mse=mse,
         rmse=math.sqrt(mse),
-        mae=tally.absolutes / (samples * SCALE),
-        psnr=psnr(mse),
-        max_error=tally.largest / SCALE,
-        changed_pixels=tally.changed,
-        changed_ratio=tally.changed / pixels,
-        bbox=tally.bbox,
+        mae=found.absolutes / (samples * _SCALE),
+        psnr=_psnr(mse),
+        max_error=found.largest / _SCALE,
+        changed_pixels=found.changed,
+        changed_ratio=found.changed / pixels,
+        bbox=(found.left, found.top, found.right, found.bottom) if found.changed else None,
         width=width,
         height=height,
         image=picture.finish() if picture else None,
     )
 
 
-def _strip_pairs(source: Frame, target: Frame, *, shown: bool) -> Iterator[StripPair]:
-    if source is target and not shown:
-        source.verify()
-        return iter(())
-    if isinstance(source, Scanlines) and isinstance(target, Scanlines):
-        return side_by_side(source, target)
-    if source is target:
-        return ((strip, strip, None) for strip in source.strips())
-    # Strictly, so that both are read to what says that they were whole.
-    return ((*pair, None) for pair in zip(source.strips(), target.strips(), strict=True))
+def _strips(
+    source: Frame, target: Frame, *, shown: bool
+) -> Iterator[tuple[Samples, Samples | None]]:
+    if source is not target:
+        # Strictly, so that both are read to what says that they were whole.
+        return zip(source.strips(), target.strips(), strict=True)
+    if shown:
+        return ((strip, None) for strip in source.strips())
+    source.verify()
+    return iter(())
+
+
+def _psnr(mse: float) -> float | None:
+    """``10·log10(255² / mse)``, as scikit-image's ``peak_signal_noise_ratio`` of 8-bit samples."""
+    return 10 * math.log10(255**2 / mse) if mse else None

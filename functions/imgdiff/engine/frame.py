@@ -10,9 +10,6 @@ from PIL import Image
 from imgdiff.engine.strips import strips
 
 type Samples = NDArray[np.uint8]
-# A strip of the source, the same of the target, and, where rows that repeat are given once, which
-# of these is the row shown. What is known to be equal is the same array twice.
-type StripPair = tuple[Samples, Samples, NDArray[np.intp] | None]
 
 # EXIF orientation -> how the stored image is turned to be shown, whether its columns become
 # the rows shown, and whether they are counted from the far end.
@@ -57,16 +54,26 @@ class Frame(Protocol):
     ----------
     width, height : int
         Size in pixels, as shown.
+    channels : {1, 3, 4}
+        Samples a pixel: grey, R, G and B, or these and alpha, not premultiplied.
+    filtered : bool
+        Whether rows are as a PNG stores them: filtered, behind a byte that says how.
     """
 
     width: int
     height: int
+    channels: int
+    filtered: bool = False
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row."""
+        return self.width * self.channels + self.filtered
 
     def strips(self) -> Iterator[Samples]:
-        """Yield the samples from top to bottom as `imgdiff.engine.strips` cuts them.
+        """Yield the rows from top to bottom as `imgdiff.engine.strips` cuts them.
 
-        Each is of shape (rows, width, 3 or 4): R, G, B and, where it may matter, alpha, not
-        premultiplied. It is good until the next one is asked for.
+        In each strip they are packed, whatever its shape behind the first dimension.
         """
 
     def read_ahead(self) -> bool:
@@ -101,7 +108,8 @@ class PillowFrame(Frame):
     def __init__(self, image: Image.Image, orientation: int) -> None:
         self._image = image
         self._turn = _TURNS.get(orientation)
-        self._mode = "RGBA" if image.has_transparency_data else "RGB"
+        self.channels = 4 if image.has_transparency_data else 3
+        self._mode = "RGBA" if self.channels == 4 else "RGB"
         self.width, self.height = shown_size(image, orientation)
 
     @override
@@ -137,15 +145,9 @@ class ArrayFrame(Frame):
     def __init__(self, samples: Samples, orientation: int) -> None:
         view = _VIEWS.get(orientation)
         self._shown = view(samples) if view else samples
-        self.height, self.width = self._shown.shape[:2]
+        self.height, self.width, self.channels = (*self._shown.shape, 1)[:3]
 
     @override
     def strips(self) -> Iterator[Samples]:
         for top, bottom in strips(self.width, self.height):
-            strip = self._shown[top:bottom]
-            yield np.ascontiguousarray(strip) if strip.ndim == 3 else grey_to_rgb(strip)
-
-
-def grey_to_rgb(samples: Samples) -> Samples:
-    """Grey samples, shape (rows, width), as R, G and B."""
-    return np.repeat(samples[..., np.newaxis], 3, axis=2)
+            yield np.ascontiguousarray(self._shown[top:bottom])

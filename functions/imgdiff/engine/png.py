@@ -5,10 +5,9 @@ Format: W3C Portable Network Graphics Specification (Third Edition).
 
 import io
 import struct
+from collections.abc import Buffer
 
-import numpy as np
 from isal import isal_zlib
-from numpy.typing import NDArray
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BIT_DEPTH = 8
@@ -23,25 +22,23 @@ class PalettePng:
     ----------
     width, height : int
         Size in pixels.
-    palette : ndarray of uint8, shape (colours, 3)
-        RGB, at most 256 colours.
+    palette : bytes
+        R, G and B of at most 256 colours.
     """
 
     content_type = "image/png"
     extension = "png"
 
-    def __init__(self, width: int, height: int, palette: NDArray[np.uint8]) -> None:
+    def __init__(self, width: int, height: int, palette: bytes) -> None:
         header = struct.pack(">IIBBBBB", width, height, _BIT_DEPTH, _INDEXED_COLOUR, 0, 0, 0)
         self._file = io.BytesIO()
-        for part in (SIGNATURE, chunk(b"IHDR", header), chunk(b"PLTE", palette.tobytes())):
+        for part in (SIGNATURE, chunk(b"IHDR", header), chunk(b"PLTE", palette)):
             self._file.write(part)
         self._deflate = isal_zlib.compressobj(_COMPRESSION_LEVEL)
 
-    def write(self, rows: NDArray[np.uint8]) -> None:
-        """Append rows of palette indices, shape (rows, width)."""
-        unfiltered = np.zeros((rows.shape[0], rows.shape[1] + 1), dtype=np.uint8)
-        unfiltered[:, 1:] = rows
-        self._append(self._deflate.compress(unfiltered))
+    def write(self, rows: Buffer) -> None:
+        """Append rows of palette indices, each behind its filter's type."""
+        self._append(self._deflate.compress(rows))
 
     def finish(self) -> bytes:
         """The whole file; nothing can be written after."""

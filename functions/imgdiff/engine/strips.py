@@ -2,9 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
-
 # About what a core's second-level cache holds of two strips and their difference; with fewer, the
 # calls for each strip begin to show.
 _PIXELS_PER_STRIP = 1 << 16
@@ -20,16 +17,3 @@ def strips(width: int, height: int) -> Iterator[tuple[int, int]]:
     rows = rows_per_strip(width)
     for top in range(0, height, rows):
         yield top, min(top + rows, height)
-
-
-class Floats:
-    """Room for a strip's samples in single precision, used again from step to step."""
-
-    def __init__(self) -> None:
-        self._room = np.empty(0, np.float32)
-
-    def room(self, size: int) -> NDArray[np.float32]:
-        """So many floats of any value, good until the next call."""
-        if self._room.size < size:
-            self._room = np.empty(size, np.float32)
-        return self._room[:size]

@@ -47,7 +47,7 @@ class Still(Frame):
     """A frame that is read ahead a few times, and says when it was."""
 
     def __init__(self, width: int, steps: int = 0) -> None:
-        self.width, self.height = width, 1
+        self.width, self.height, self.channels = width, 1, 3
         self.steps = steps
         self.read = threading.Event()
 

@@ -7,9 +7,11 @@ import pytest
 
 from imgdiff.engine import Comparison, compare
 from imgdiff.engine.comparison import Render
+from imgdiff.engine.frame import Frame
 from imgdiff.engine.frames import decode, decode_patiently
 from imgdiff.errors import ImgdiffError
-from tests.unit.engine.images import Pixels
+from tests.unit.engine.images import Pixels, as_rgb, tiff
+from tests.unit.engine.reference import expected_picture, picture
 
 LARGE = 25_000_000
 
@@ -55,12 +57,27 @@ def assert_same(source: bytes, target: bytes, *, max_pixels: int = LARGE) -> Non
             assert figures == patient
 
 
+def assert_shows(data: bytes, pixels: Pixels) -> None:
+    """That a file has these pixels, held against a file that has them as they are."""
+    bare = tiff(pixels, "rgb", extrasamples=["unassalpha"] if pixels.shape[2] == 4 else [])
+    for pair in ((data, bare), (bare, data)):
+        found = compare(*pair)
+
+        assert found.changed_pixels == 0
+        np.testing.assert_array_equal(picture(found), expected_picture(pixels, pixels))
+
+
 def shown(data: bytes) -> Pixels:
-    """The pixels that the fast decoders give."""
-    return np.concatenate([np.array(strip) for strip in decode(data, max_pixels=LARGE).strips()])
+    """The pixels that the fast decoders give, in RGB or RGBA."""
+    return _pixels(decode(data, max_pixels=LARGE))
 
 
 def shown_patiently(data: bytes) -> Pixels:
     """The pixels that Pillow gives."""
-    frame = decode_patiently(data, max_pixels=LARGE)
-    return np.concatenate([np.array(strip) for strip in frame.strips()])
+    return _pixels(decode_patiently(data, max_pixels=LARGE))
+
+
+def _pixels(frame: Frame) -> Pixels:
+    assert not frame.filtered
+    samples = np.concatenate(list(frame.strips()))
+    return as_rgb(samples) if frame.channels == 1 else samples
