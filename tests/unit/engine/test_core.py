@@ -133,7 +133,7 @@ def test_filters_that_nobody_knows(kind: int, row: int, place: int) -> None:
     pair[place].rows[row, 0] = kind
 
     with pytest.raises(Irregular):
-        run(*pair)
+        run(pair[0], pair[1])
 
 
 def test_strips_of_another_size_than_told_are_refused() -> None:
