@@ -27,12 +27,12 @@ _MOST = {
     "segments": 1_000,
     # Of a JPEG: what its tables take and what lies before the first scan in no segment.
     "bytes of tables and filling": 1 << 16,
-    # PNG and WebP chunks, GIF blocks, AVIF boxes: if they are of 100 bytes only, these are 20 MB.
-    "parts": 200_000,
+    # PNG and WebP chunks, AVIF boxes and GIF blocks, of whose smallest 20 MB have 78,000.
+    "parts": 100_000,
     # Once inflated, which may make them a thousand times as large.
     "bytes of compressed text and profile in PNG": _LARGEST_PROFILE,
     # JPEG has room for 64 KB; Pillow makes an object of each number that it asks for.
-    "bytes of EXIF": 1 << 20,
+    "bytes of EXIF": 1 << 18,
     # Of a TIFF; libtiff has the same limit.
     "tags": 4_096,
     # Of a TIFF: the places and lengths of as many 16x16 tiles as 25 megapixels have.
@@ -99,12 +99,9 @@ def check_header(file: ImageFile.ImageFile, max_pixels: int) -> None:
     Raises
     ------
     TooLarge
-        The image is too large, or has too many frames or too large a profile.
+        The image or its colour profile is too large.
     """
     _check_size(*file.size, max_pixels)
-    # Other formats' frames are counted above: Pillow would decode them for that.
-    if file.format == "AVIF" and getattr(file, "n_frames", 1) > _MOST["frames"]:
-        raise TooLarge(f"has more than {_MOST['frames']} frames")
     if len(file.info.get("icc_profile") or b"") > _LARGEST_PROFILE:
         raise TooLarge(f"has a colour profile of more than {_LARGEST_PROFILE} bytes")
 
@@ -335,7 +332,9 @@ def _avif(data: bytes, _max_pixels: int) -> Iterator[Found]:
                 yield "bytes of directory", end - start
             if name == b"meta":
                 yield from _avif_exif(data, start, end)
-            elif name in (b"moov", b"trak"):
+            elif name == b"stsz":
+                yield "frames", int.from_bytes(data[start + 8 : start + 12])
+            elif name in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
                 pending.append((start, end))
 
 
