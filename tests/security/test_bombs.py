@@ -7,7 +7,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -492,7 +492,7 @@ UNSUPPORTED = {
     "arithmetic-coded progressive jpeg": (lambda: jpeg_of_frame(0xCA), "is a lossless or arith"),
     **{
         f"tiff of {name}": (
-            lambda number=number: grey_tiff(compression=number),
+            partial(grey_tiff, compression=number),
             f"is a TIFF with compression {number}, which is not read here",
         )
         for name, number in {

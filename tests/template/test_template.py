@@ -15,6 +15,7 @@ import pytest
 
 from imgdiff.operations import OPERATIONS
 from imgdiff.settings import Settings
+from tests.security.test_bombs import LARGEST_PAIR
 from tests.stack import REGION, TEMPLATE, transform
 
 ENVIRONMENT = {
@@ -272,6 +273,16 @@ def test_memory_is_as_told() -> None:
     stack = transform(TEMPLATE, MemorySize="3008")
 
     assert properties(stack, "ApiFunction")["MemorySize"] == "3008"
+
+
+def test_the_largest_pair_fits_into_the_memory(source: Stack) -> None:
+    default = {name: each["Default"] for name, each in source["Parameters"].items()}
+    # Beside the files, of which fetching holds two copies for a moment, and the idle process.
+    needed = LARGEST_PAIR + 2 * 2 * default["MaxImageBytes"] + 150_000_000
+
+    # It is measured with as many pixels.
+    assert default["MaxImagePixels"] == 25_000_000
+    assert needed < 0.7 * default["MemorySize"] * 2**20
 
 
 def test_calls_are_traced(stack: Stack) -> None:
