@@ -93,6 +93,8 @@ def compare(
         The images, as shown, are not of equal size.
     """
     pair = Pair(source, target, names)
+    # A file goes as soon as its image is decoded.
+    del source, target
     try:
         return _difference(*pair.decoded(partial(decode, max_pixels=max_pixels)), render)
     except Irregular:

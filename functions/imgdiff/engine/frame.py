@@ -58,12 +58,15 @@ class Frame(Protocol):
         Samples a pixel: grey, R, G and B, or these and alpha, not premultiplied.
     filtered : bool
         Whether rows are as a PNG stores them: filtered, behind a byte that says how.
+    decoded : bool
+        Whether all of it is decoded, so that its file is needed no more.
     """
 
     width: int
     height: int
     channels: int
     filtered: bool = False
+    decoded: bool = True
 
     @property
     def row_bytes(self) -> int:

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from functools import cache, partial
-from threading import Lock
+from functools import partial
 
 from imgdiff.engine.frame import Frame
-from imgdiff.errors import SizesDiffer, about
+from imgdiff.errors import ImgdiffError, SizesDiffer
 
 type Encoded = bytes | Callable[[], bytes]
 
@@ -32,7 +30,7 @@ class Pair:
             and isinstance(target, bytes)
             and len(source) + len(target) < _WORTH_THREADS
         )
-        self._reads = [_once(encoded) for encoded in (source, target)]
+        self._files: list[Encoded | Exception] = [source, target]
         self._names = names
 
     def decoded(self, decode: Callable[[bytes], Frame]) -> tuple[Frame, Frame]:
@@ -45,21 +43,36 @@ class Pair:
         SizesDiffer
             The images, as shown, are not of equal size.
         """
-        arrived: list[bytes] = []
-        arriving = Lock()
+        source, target = self._frames(decode)
+        either = next(filter(None, (source, target)))
+        source, target = source or either, target or either
+        if source.decoded and target.decoded:
+            # Nothing can be found any more for which they would have to be decoded again.
+            self._files.clear()
+        return self._of_one_size(source, target)
+
+    def _frames(self, decode: Callable[[bytes], Frame]) -> tuple[Frame | None, Frame | None]:
+        """Both frames, but None for that of a file which repeats the one that came first."""
+        arrived: list[int] = []
 
         def frame(index: int) -> Frame | None:
-            data = self._reads[index]()
-            with arriving:
-                repeated = data in arrived
-                arrived.append(data)
-            if repeated:
+            data = self._read(index)
+            # Appending is atomic: one of the two is the first.
+            arrived.append(index)
+            first = arrived[0]
+            if first != index and self._files[first] == data:
                 return None
-            with about(self._names[index]):
-                decoded = decode(data)
-            while len(arrived) < 2 and decoded.read_ahead():
+            try:
+                return decode(data)
+            except ImgdiffError as error:
+                error.field = self._names[index]
+                raise
+
+        def read_ahead(index: int) -> Frame | None:
+            early = frame(index)
+            while early and len(arrived) < 2 and early.read_ahead():
                 pass
-            return decoded
+            return early
 
         of_target: Callable[[], Frame | None]
         if self._small:
@@ -67,19 +80,31 @@ class Pair:
         else:
             # Decoders work outside the interpreter's lock, so the two run side by side.
             with ThreadPoolExecutor(2) as pool:
-                first, second = (pool.submit(frame, index) for index in (0, 1))
+                first, second = (pool.submit(read_ahead, index) for index in (0, 1))
             source, of_target = first.result(), second.result
         try:
-            # What repeats the other is as much at fault, and the source is named first.
-            with nullcontext() if source else about(self._names[0]):
-                target = of_target()
-        except Exception:
-            # So is damage of the source that shows only when it is read.
+            return source, of_target()
+        except Exception as error:
+            # The source is named first: it is as much at fault where it repeats the target, and
+            # its damage may show only when it is read.
             if source:
                 source.verify()
+            elif isinstance(error, ImgdiffError):
+                error.field = self._names[0]
             raise
-        either = next(filter(None, (source, target)))
-        return self._of_one_size(source or either, target or either)
+
+    def _read(self, index: int) -> bytes:
+        """A file, asked for once, however often it is read; what fails, fails again alike."""
+        file = self._files[index]
+        if callable(file):
+            try:
+                file = file()
+            except Exception as error:  # noqa: BLE001 - raised below
+                file = error
+            self._files[index] = file
+        if isinstance(file, Exception):
+            raise file
+        return file
 
     def _of_one_size(self, source: Frame, target: Frame) -> tuple[Frame, Frame]:
         if (source.width, source.height) != (target.width, target.height):
@@ -91,22 +116,3 @@ class Pair:
                 "bring them to one size with /resize or /crop first"
             )
         return source, target
-
-
-def _once(encoded: Encoded) -> Callable[[], bytes]:
-    """Read an image once, however often it is asked for, and raise the same if it fails."""
-
-    @cache
-    def outcome() -> bytes | Exception:
-        try:
-            return encoded() if callable(encoded) else encoded
-        except Exception as error:  # noqa: BLE001 - raised below
-            return error
-
-    def read() -> bytes:
-        found = outcome()
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    return read

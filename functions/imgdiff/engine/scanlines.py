@@ -52,6 +52,7 @@ class Scanlines(Frame):
     """
 
     filtered = True
+    decoded = False
 
     def __init__(self, data: bytes, width: int, height: int, channels: int) -> None:
         self.width, self.height, self.channels = width, height, channels

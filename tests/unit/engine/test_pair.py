@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import override
@@ -178,6 +179,33 @@ def test_reading_ahead_changes_nothing(
     )
 
     assert found == expected
+
+
+@pytest.mark.parametrize("decoded", [False, True])
+def test_callables_are_let_go_of_when_their_images_are_there(
+    monkeypatch: pytest.MonkeyPatch, *, decoded: bool
+) -> None:
+    files = [Counted(b"source"), Counted(b"target")]
+    alive = [weakref.ref(file) for file in files]
+
+    class Watching(Still):
+        """A frame that is read when no callable is left."""
+
+        @override
+        def strips(self) -> Iterator[Samples]:
+            assert [reference() for reference in alive] == [None, None]
+            return super().strips()
+
+    def watching(_data: bytes, *, max_pixels: int) -> Frame:
+        frame = Watching(max_pixels)
+        frame.decoded = decoded
+        return frame
+
+    monkeypatch.setattr("imgdiff.engine.comparison.decode", watching)
+
+    # Not within the assertion, which would keep them.
+    found = compare(files.pop(0), files.pop(0), max_pixels=3)
+    assert found.changed_pixels == 0
 
 
 @EITHER_SIZE
