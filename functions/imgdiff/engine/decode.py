@@ -86,6 +86,8 @@ class Opened:
         with damage():
             tile = file.tile[0] if file.tile else None
             file.load()
+            if file.mode == "P" and not file.palette:
+                raise ValueError("no palette")
             image: Image.Image = file
             if tile and self.format is PNG and "transparency" in file.info:
                 image = _with_colour_key(file, tile.args, self.data)

@@ -262,7 +262,8 @@ def _tiff(data: bytes, max_pixels: int) -> Iterator[Found]:
         walked.add(directory)
         for tag, kind, count, place in file.entries(directory):
             yield "tags", 1
-            if kind not in _BYTES:
+            # More than the file has bytes are not there, and not read.
+            if kind not in _BYTES and count <= len(data):
                 yield "numbers in tags", count
             if tag in _DIRECTORIES:
                 pending.append(file.number(kind, place))
