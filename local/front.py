@@ -110,7 +110,7 @@ class Workers:
         ------
         TimeoutError
             No worker was idle in time, or the one that took the event was not done in time.
-        EOFError
+        EOFError, OSError
             The worker ended instead.
         """
         try:

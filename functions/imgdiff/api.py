@@ -2,6 +2,8 @@
 
 import base64
 import json
+import os
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -52,6 +54,11 @@ _PAGES = Path(__file__).parent / "pages"
 logger = Logger()
 metrics = Metrics()
 app = APIGatewayHttpResolver()
+
+# What a decoder asks for beyond fails that image; without the limit, Lambda would end the function.
+if memory := os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"):
+    most = int(memory) * 1024 * 1024 * 9 // 10
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def _serve(operation: Operation) -> Callable[[], Reply]:

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -159,11 +159,10 @@ def test_a_killed_worker_is_replaced(service: Service) -> None:
 
 def workers(parent: int) -> list[int]:
     """The processes that run the handler."""
-    started = [
-        int(child)
-        for task in Path(f"/proc/{parent}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
+    started: list[int] = []
+    for task in Path(f"/proc/{parent}/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread may end meanwhile
+            started += map(int, (task / "children").read_text().split())
     found = [pid for pid in started if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     assert found
     return found

@@ -590,3 +590,20 @@ def test_the_pair_that_takes_the_most_memory(worker: Worker) -> None:
 
     assert found.outcomes == [["accepted", ""]]
     assert found.memory < LARGEST_PAIR
+
+
+def test_on_lambda_what_asks_for_more_memory_than_there_is_fails_alone() -> None:
+    asks = "import imgdiff.api\ntry:\n bytearray(500 << 20)\nexcept MemoryError:\n print('refused')"
+    said = [
+        subprocess.check_output(
+            [sys.executable, "-c", asks],
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT / "functions"),
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": megabytes,
+            },
+            text=True,
+        )
+        for megabytes in ("512", "1024")
+    ]
+    assert said == ["refused\n", ""]

@@ -113,7 +113,7 @@ def test_one_sample_in_the_whole_picture_is_counted(step: int) -> None:
     assert found.bbox == (299, 299, 300, 300)
 
 
-@pytest.mark.parametrize("size", [(1000, 800), (1, 200_000)], ids=str)
+@pytest.mark.parametrize("size", [(1000, 800), (2, 100_000)], ids=str)
 def test_the_largest_sums_do_not_overflow(size: tuple[int, int]) -> None:
     clear, white = (encode(Image.new("RGBA", size, (255, 255, 255, a)), "PNG") for a in (0, 255))
 
