@@ -240,7 +240,8 @@ print("{_MARK}", file=sys.stderr)
 from {function.handler.rpartition(".")[0]} import lambda_handler
 print("{_MARK}", file=sys.stderr)
 lambda_handler({asked["/imgdiff"]!r}, SimpleNamespace(
-    function_name="f", memory_limit_in_mb=1769, invoked_function_arn="a", aws_request_id="r"
+    function_name="f", memory_limit_in_mb=1769, invoked_function_arn="a", aws_request_id="r",
+    get_remaining_time_in_millis=lambda: 29_000,
 ))
 """
     found = subprocess.run(
