@@ -19,6 +19,7 @@ from imgdiff.errors import (
 from imgdiff.fields import FALSE, TRUE, Declaration, ImageInput, annotation
 from imgdiff.operations import MAX_INLINE_BYTES, OPERATIONS, Operation
 from imgdiff.settings import Settings
+from local.stack import environment
 
 type Json = dict[str, Any]
 
@@ -82,7 +83,7 @@ def text() -> str:
 def document() -> Json:
     """The whole description."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    settings = Settings.from_env({"MEDIA_BUCKET": "any", "KEYS_TABLE": "any"})
+    settings = Settings.from_env(environment("any", "any"))
     limits = {setting.name: getattr(settings, setting.name) for setting in fields(settings)}
     replies = [reply for operation in OPERATIONS for reply in operation.replies]
     return {

@@ -14,6 +14,9 @@ from imgdiff.keys import hash_key
 KEY = "local-development-key"
 SAMPLES = ("page-source.png", "page-target.png", "photo-source.jpg", "photo-target.jpg")
 
+INBOX = "imgdiff-inbox"
+RESULTS = "imgdiff-results"
+
 _BUCKET = "imgdiff-media"
 _TABLE = "imgdiff-keys"
 _SAMPLES = Path(__file__).parent.parent / "samples"
@@ -44,6 +47,9 @@ def environment(endpoint: str, base_url: str) -> Mapping[str, str]:
         "NO_PROXY": "127.0.0.1,localhost",
         "MEDIA_BUCKET": _BUCKET,
         "KEYS_TABLE": _TABLE,
+        "INBOX_BUCKET": INBOX,
+        "RESULTS_BUCKET": RESULTS,
+        "BATCH_STATE_MACHINE": "arn:aws:states:us-east-1:123456789012:stateMachine:imgdiff-batches",
         "MEDIA_BASE_URL": base_url,
         "OPENBLAS_NUM_THREADS": "1",
         "POWERTOOLS_SERVICE_NAME": "imgdiff",
@@ -77,7 +83,9 @@ def fill() -> None:
         Item={"key_sha256": {"S": hash_key(KEY)}, "name": {"S": "local development"}},
     )
     s3 = boto3.client("s3")
-    s3.create_bucket(Bucket=_BUCKET)
+    for bucket in (_BUCKET, INBOX, RESULTS):
+        s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=INBOX, VersioningConfiguration={"Status": "Enabled"})
     for name in SAMPLES:
         s3.put_object(
             Bucket=_BUCKET,

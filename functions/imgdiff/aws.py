@@ -1,7 +1,7 @@
 """AWS clients, made alike, and what their failures mean to a caller."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 from zlib import crc32
@@ -72,6 +72,21 @@ def _check_answer(http_response: AWSResponse, **_: object) -> None:
 def error_status(error: ClientError) -> int:
     """The HTTP status that AWS answered with."""
     return error.response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def read_body(stream: Any, deadline: Deadline) -> bytes:
+    """The body of an answer of S3, by the deadline."""
+    with deadline.watch(lambda: _cut(stream)):
+        content: bytes = stream.read()
+    # A body that was cut can look whole.
+    if deadline.remaining() < 0:
+        raise StorageUnavailable
+    return content
+
+
+def _cut(stream: Any) -> None:
+    with suppress(OSError, RuntimeError, ValueError):  # it may have ended by itself
+        stream.shutdown()
 
 
 @contextmanager

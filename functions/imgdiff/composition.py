@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from imgdiff.dynamo_keys import DynamoKeys
     from imgdiff.fetch import Fetcher
     from imgdiff.media import Links, Media
+    from imgdiff.objects import Objects
+    from imgdiff.pairs import Pairs
 
 
 class Services:
@@ -50,10 +52,38 @@ class Services:
         return S3Media(
             s3,
             self.settings.media_bucket,
+            self.settings.results_bucket,
             deadline=self._deadline,
             link_expires_seconds=self.settings.link_expires_seconds,
             # The table is reached only for media of a caller's own place.
             find_place=lambda handle: self.keys.place(handle),  # noqa: PLW0108
+        )
+
+    @cached_property
+    def objects(self) -> "Objects":
+        """Images of others in S3, and what is made of them."""
+        from imgdiff.aws import client
+        from imgdiff.s3_objects import S3Objects
+
+        return S3Objects(client("s3", self._deadline), self._deadline)
+
+    @cached_property
+    def pairs(self) -> "Pairs":
+        """What compares pairs of objects."""
+        from imgdiff.aws import client
+        from imgdiff.event_bus import EventBus
+        from imgdiff.media import Links
+        from imgdiff.pairs import Pairs
+
+        settings = self.settings
+        return Pairs(
+            objects=self.objects,
+            events=EventBus(client("events", self._deadline)),
+            inbox_bucket=settings.inbox_bucket,
+            results_bucket=settings.results_bucket,
+            links=Links(settings.media_base_url),
+            max_bytes=settings.max_image_bytes,
+            max_pixels=settings.max_image_pixels,
         )
 
     @cached_property

@@ -61,6 +61,10 @@ class Declaration(Protocol):
 _BLOB = Rule("Answer the image itself instead of JSON.")
 _WIDTH = Rule("Width in pixels; 0 for the same as the height.", high=_LONGEST_SIDE)
 _HEIGHT = Rule("Height in pixels; 0 for the same as the width.", high=_LONGEST_SIDE)
+_STYLE = Rule(
+    "The difference image to make; none for figures alone, the fastest answer.",
+    choices=("highlight", "none"),
+)
 _IMAGE = f"Address of the image ({NAMES}), or a link that this service returned."
 
 
@@ -71,6 +75,7 @@ class ImgdiffFields:
     src: Annotated[ImageInput, Rule(_IMAGE, upload="src")]
     target: Annotated[ImageInput, Rule("The image to compare it to.", upload="target")]
     blob: Annotated[bool, _BLOB] = False
+    style: Annotated[str, _STYLE] = "highlight"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,19 @@
 
 import re
 import uuid
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from typing import Protocol
 
 from imgdiff.formats import Format
 
-_ID = re.compile(r"[0-9a-f]{32}(?:-([0-9a-f]{12}))?\.[a-z]{3,4}")
+_ID = re.compile(
+    r"(?P<secret>[0-9a-f]{32})(?:-(?P<handle>[0-9a-f]{12})|_(?P<key>[A-Za-z0-9_-]+))?"
+    r"\.(?P<extension>[a-z]{3,4})"
+)
+
+# Under what a result's picture tells its secret, in S3's metadata.
+ID_METADATA = "id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,33 @@ def new_id(extension: str, place: Place | None = None) -> str:
     return f"{uuid.uuid4().hex}{handle}.{extension}"
 
 
+def result_id(secret: str, key: str) -> str:
+    """The media id of a result's picture, which lies under a name of its own.
+
+    Parameters
+    ----------
+    secret : str
+        32 random hex digits, which the object carries too: the name alone can be guessed.
+    key : str
+        The picture's key in the bucket of results.
+    """
+    name, _, extension = key.rpartition(".")
+    return f"{secret}_{urlsafe_b64encode(name.encode()).decode().rstrip('=')}.{extension}"
+
+
+def result_of(media_id: str) -> tuple[str, str] | None:
+    """The secret and the key of a result's picture, if that is what an id names."""
+    found = _ID.fullmatch(media_id)
+    if not found or not found["key"]:
+        return None
+    try:
+        # A character in excess counts for nothing, one too few is missed.
+        name = urlsafe_b64decode(found["key"] + "==").decode()
+    except ValueError:
+        return None
+    return found["secret"], f"{name}.{found['extension']}"
+
+
 def is_id(text: str) -> bool:
     """Whether ``text`` has the form of a media id."""
     return _ID.fullmatch(text) is not None
@@ -64,7 +98,7 @@ def is_id(text: str) -> bool:
 def handle_of(media_id: str) -> str | None:
     """The handle of the place that a media id carries."""
     found = _ID.fullmatch(media_id)
-    return found[1] if found else None
+    return found["handle"] if found else None
 
 
 @dataclass(frozen=True, slots=True)

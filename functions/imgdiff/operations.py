@@ -20,6 +20,7 @@ from imgdiff.formats import PNG
 from imgdiff.images import Image, edit, presign, store
 from imgdiff.media import Links
 from imgdiff.replies import (
+    Figures,
     ImageReply,
     ImgdiffReply,
     MediaReply,
@@ -66,7 +67,7 @@ class Elsewhere:
     headers: dict[str, str]
 
 
-type Answer = MediaReply | Blob | Elsewhere
+type Answer = MediaReply | Figures | Blob | Elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Operation:
     methods: tuple[str, ...]
     summary: str
     fields: type[Declaration]
-    replies: tuple[type[MediaReply], ...]
+    replies: tuple[type[MediaReply | Figures], ...]
     run: Callable[[Any, Caller, Links], Answer]
 
     @property
@@ -103,15 +104,15 @@ class Operation:
 
 def _imgdiff(fields: ImgdiffFields, caller: Caller, links: Links) -> Answer:
     found = difference(fields, caller)
+    if not fields.blob:
+        return of_difference(found, links)
     figures = {
         "x-imgdiff-diff": repr(found.comparison.diff),
         "x-imgdiff-changed-pixels": str(found.comparison.changed_pixels),
     }
     if found.media_id is None:
         return Blob(found.comparison.image or b"", PNG.content_type, figures)
-    if fields.blob:
-        return Elsewhere(links.link(found.media_id), figures)
-    return of_difference(found.comparison, found.media_id, links)
+    return Elsewhere(links.link(found.media_id), figures)
 
 
 def _store(fields: StoreFields, caller: Caller, links: Links) -> Answer:
@@ -138,7 +139,7 @@ OPERATIONS = (
         ("GET", "POST"),
         "Compare two images of equal size.",
         ImgdiffFields,
-        (ImgdiffReply,),
+        (ImgdiffReply, Figures),
         _imgdiff,
     ),
     Operation(

@@ -1,18 +1,16 @@
 """What callers get: the fields of JSON replies, besides ``status``."""
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+from imgdiff.difference import Difference
 from imgdiff.images import Image
 from imgdiff.media import DirectUpload, Links
-
-if TYPE_CHECKING:
-    from imgdiff.engine import Comparison
 
 type Box = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class MediaReply:
     """Where an image is."""
 
@@ -21,9 +19,9 @@ class MediaReply:
     id: Annotated[str, "Its unguessable name there."]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImgdiffReply(MediaReply):
-    """The difference of two images."""
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """The difference of two images, without a picture."""
 
     diff: Annotated[float, "Mean square error, 0 (identical) to 1 (black against white)."]
     width: Annotated[int, "Width of both images in pixels."]
@@ -40,7 +38,12 @@ class ImgdiffReply(MediaReply):
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
+class ImgdiffReply(Figures, MediaReply):
+    """The difference of two images."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImageReply(MediaReply):
     """An image that was stored or made."""
 
@@ -49,7 +52,7 @@ class ImageReply(MediaReply):
     size: Annotated[int, "Size in bytes."]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class UploadReply(MediaReply):
     """Where to upload a large image to; until then, nothing is at its link."""
 
@@ -58,11 +61,13 @@ class UploadReply(MediaReply):
     expires_seconds: Annotated[int, "How long that is good."]
 
 
-def of_difference(comparison: "Comparison", media_id: str, links: Links) -> ImgdiffReply:
+def of_difference(found: Difference, links: Links) -> ImgdiffReply | Figures:
     """The reply of ``/imgdiff``."""
-    figures = asdict(comparison)
+    figures = asdict(found.comparison)
     del figures["image"]
-    return ImgdiffReply(**_media(media_id, links), **figures)
+    if found.media_id is None:
+        return Figures(**figures)
+    return ImgdiffReply(**_media(found.media_id, links), **figures)
 
 
 def of_image(image: Image, media_id: str, links: Links) -> ImageReply:

@@ -1,16 +1,15 @@
 """Media in S3: in the service's own bucket, or in one of a caller's own."""
 
-from collections.abc import Callable
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from imgdiff.aws import error_status, storage_errors
+from imgdiff.aws import error_status, read_body, storage_errors
 from imgdiff.deadline import Deadline
-from imgdiff.errors import NotFound, StorageUnavailable, TooLarge
+from imgdiff.errors import NotFound, TooLarge
 from imgdiff.formats import Format
-from imgdiff.media import DirectUpload, Place, handle_of, is_id, new_id
+from imgdiff.media import ID_METADATA, DirectUpload, Place, handle_of, is_id, new_id, result_of
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -27,6 +26,8 @@ class S3Media:
     client : S3Client
     bucket : str
         The service's own bucket, where images lie under ``media/``.
+    results_bucket : str
+        Where pictures of results lie, each under a name and with the secret that its id tells.
     deadline : Deadline
         By when an image must have arrived.
     link_expires_seconds : int
@@ -39,6 +40,7 @@ class S3Media:
         self,
         client: "S3Client",
         bucket: str,
+        results_bucket: str,
         *,
         deadline: Deadline,
         link_expires_seconds: int,
@@ -46,6 +48,7 @@ class S3Media:
     ) -> None:
         self._client = client
         self._bucket = bucket
+        self._results_bucket = results_bucket
         self._deadline = deadline
         self._link_expires_seconds = link_expires_seconds
         self._find_place = find_place
@@ -81,12 +84,8 @@ class S3Media:
                 with found["Body"] as stream:
                     if found["ContentLength"] > max_bytes:
                         raise TooLarge(f"is over the limit of {max_bytes} bytes")
-                    with self._deadline.watch(lambda: _cut(stream)):
-                        content = found["Body"].read()
-                # A body that was cut can look whole.
-                if self._deadline.remaining() < 0:
-                    raise StorageUnavailable
-                return content
+                    _check(media_id, found["Metadata"])
+                    return read_body(stream, self._deadline)
         except ClientError as error:
             raise _not_found(error) from error
 
@@ -101,9 +100,10 @@ class S3Media:
         bucket, key = self._find(media_id)
         try:
             with storage_errors():
-                self._client.head_object(Bucket=bucket, Key=key)
+                found = self._client.head_object(Bucket=bucket, Key=key)
         except ClientError as error:
             raise _not_found(error) from error
+        _check(media_id, found["Metadata"])
         return self._client.generate_presigned_url(
             "get_object",
             Params={"Bucket": bucket, "Key": key},
@@ -125,6 +125,8 @@ class S3Media:
         return DirectUpload(media_id, form["url"], form["fields"], self._link_expires_seconds)
 
     def _find(self, media_id: str) -> tuple[str, str]:
+        if result := result_of(media_id):
+            return self._results_bucket, result[1]
         handle = handle_of(media_id)
         place = self._find_place(handle) if handle else None
         if not is_id(media_id) or (handle and place is None):
@@ -137,9 +139,10 @@ class S3Media:
         return self._bucket, _PREFIX + media_id
 
 
-def _cut(stream: Any) -> None:
-    with suppress(OSError, RuntimeError, ValueError):  # it may have ended by itself
-        stream.shutdown()
+def _check(media_id: str, metadata: Mapping[str, str]) -> None:
+    result = result_of(media_id)
+    if result and metadata.get(ID_METADATA) != result[0]:
+        raise NotFound(_GONE)
 
 
 def _not_found(error: ClientError) -> Exception:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from imgdiff.addresses import IPNetwork
 
+_ARN = re.compile(r"arn:aws[a-z-]*:s3:::\S+")
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)+|[0-9a-f:.]+")
 
 
@@ -43,6 +44,13 @@ def _flag(text: str) -> bool:
 
 def _listed(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _arns(text: str) -> tuple[str, ...]:
+    arns = tuple(_listed(text))
+    if not all(map(_ARN.fullmatch, arns)):
+        raise ValueError
+    return arns
 
 
 def _ports(text: str) -> frozenset[int]:
@@ -90,12 +98,26 @@ class Settings:
         Networks that images are fetched from although they are not public, as in a VPC.
     fetch_ipv6 : bool
         Whether images are fetched over IPv6 too.
+    inbox_bucket : str
+        Bucket into which pairs and batches are put.
+    results_bucket : str
+        Bucket of what is made of them.
+    input_arns : tuple of str
+        Further buckets that pairs and batches are read from: ARNs of objects, with wildcards.
+    batch_state_machine : str
+        ARN of the state machine that runs batches.
     link_expires_seconds : int
         How long the presigned address behind a link is good; the link itself lives on.
     """
 
     media_bucket: str = _text()
     keys_table: str = _text()
+    inbox_bucket: str = _text()
+    results_bucket: str = _text()
+    input_arns: tuple[str, ...] = _setting(
+        _arns, "ARNs of S3 objects, such as arn:aws:s3:::bucket/prefix*, joined by commas", ""
+    )
+    batch_state_machine: str = _text()
     media_base_url: str = _text("")
     max_image_bytes: int = _number(20_000_000, low=1, high=200_000_000)
     max_image_pixels: int = _number(25_000_000, low=1, high=500_000_000)

@@ -192,7 +192,7 @@ def stored() -> Iterator[str]:
     """Everything in every bucket, with all that is known of it."""
     s3 = boto3.client("s3")
     for bucket in s3.list_buckets()["Buckets"]:
-        for item in s3.list_objects_v2(Bucket=bucket["Name"])["Contents"]:
+        for item in s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", []):
             at = {"Bucket": bucket["Name"], "Key": item["Key"]}
             found = s3.get_object(**at)
             content = found.pop("Body").read().decode("latin-1")

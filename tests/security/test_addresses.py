@@ -11,6 +11,7 @@ from imgdiff.addresses import Guard, IPAddress, IPNetwork
 from imgdiff.composition import Services
 from imgdiff.deadline import Deadline
 from imgdiff.errors import InvalidField
+from local.stack import environment
 from tests.security.conftest import BODY, ok
 from tests.security.origin import Origin
 
@@ -283,8 +284,7 @@ def test_no_setting_opens_an_endpoint_of_lambda(ip: str) -> None:
 def test_environment_opens_loopback_but_on_lambda(*, on_lambda: bool) -> None:
     with Origin(ok()) as origin:
         environ = {
-            "MEDIA_BUCKET": "media",
-            "KEYS_TABLE": "keys",
+            **environment("any", "any"),
             "FETCH_ALLOWED_NETWORKS": "127.0.0.0/8",
             "FETCH_ALLOWED_PORTS": str(origin.port),
             **({"AWS_LAMBDA_FUNCTION_NAME": "imgdiff"} if on_lambda else {}),

@@ -8,12 +8,26 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "functions" / "imgdiff"
 
-ADAPTERS = {"imgdiff.fetch", "imgdiff.s3_media", "imgdiff.dynamo_keys", "imgdiff.aws"}
+ADAPTERS = {
+    "imgdiff.aws",
+    "imgdiff.dynamo_keys",
+    "imgdiff.event_bus",
+    "imgdiff.fetch",
+    "imgdiff.s3_media",
+    "imgdiff.s3_objects",
+}
 COMPOSITION = "imgdiff.composition"
-ENTRY_POINTS = {"imgdiff.api"}
-USE_CASES = {"imgdiff.difference", "imgdiff.images"}
+ENTRY_POINTS = {"imgdiff.api", "imgdiff.worker"}
+USE_CASES = {"imgdiff.difference", "imgdiff.images", "imgdiff.pairs"}
 
-OUTSIDE = {"boto3", "botocore", "types_boto3_s3", "types_boto3_dynamodb", "urllib3"}
+OUTSIDE = {
+    "boto3",
+    "botocore",
+    "types_boto3_s3",
+    "types_boto3_dynamodb",
+    "types_boto3_events",
+    "urllib3",
+}
 FRAMEWORK = {"aws_lambda_powertools"}
 ENGINE_PACKAGES = {"PIL", "imagecodecs", "isal", "numpy"}
 # Where a pure function would reach the network, the disk, another process or its environment.

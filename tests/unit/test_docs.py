@@ -12,6 +12,7 @@ from imgdiff.engine import Comparison
 from imgdiff.fields import annotation
 from imgdiff.operations import OPERATIONS
 from imgdiff.settings import Settings
+from local.stack import environment
 from tests.stack import TEMPLATE, load
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -94,7 +95,7 @@ def test_route(route: dict[str, str]) -> None:
 
 
 def test_the_default_limits() -> None:
-    settings = Settings.from_env({"MEDIA_BUCKET": "media", "KEYS_TABLE": "keys"})
+    settings = Settings.from_env(environment("any", "any"))
     assert f"{settings.max_image_bytes // 10**6} MB | `MAX_IMAGE_BYTES`" in README
     assert f"{settings.max_image_pixels // 10**6} megapixels | `MAX_IMAGE_PIXELS`" in README
     assert f"{settings.fetch_timeout_seconds} s | `FETCH_TIMEOUT_SECONDS`" in README

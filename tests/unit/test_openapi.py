@@ -10,6 +10,7 @@ from docs.openapi import PAGE, document, text
 from imgdiff.fields import FALSE, TRUE, ImageInput, annotation
 from imgdiff.operations import MAX_INLINE_BYTES, OPERATIONS, Operation
 from imgdiff.settings import Settings
+from local.stack import environment
 from tests.stack import TEMPLATE, load
 
 JSON, FORM, MULTIPART = (
@@ -150,7 +151,7 @@ def test_statuses(operation: Operation) -> None:
 
 def test_the_limits() -> None:
     about = DOCUMENT["info"]["description"]
-    settings = Settings.from_env({"MEDIA_BUCKET": "media", "KEYS_TABLE": "keys"})
+    settings = Settings.from_env(environment("any", "any"))
     assert f"{settings.max_image_bytes} bytes" in about
     assert f"{settings.max_image_pixels} pixels" in about
     assert f"{settings.fetch_timeout_seconds} seconds" in about

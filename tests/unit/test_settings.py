@@ -7,7 +7,13 @@ import pytest
 
 from imgdiff.settings import InvalidSetting, Settings
 
-REQUIRED = {"MEDIA_BUCKET": "media", "KEYS_TABLE": "keys"}
+REQUIRED = {
+    "MEDIA_BUCKET": "media",
+    "KEYS_TABLE": "keys",
+    "INBOX_BUCKET": "inbox",
+    "RESULTS_BUCKET": "results",
+    "BATCH_STATE_MACHINE": "machine",
+}
 
 RANGES = [
     ("MAX_IMAGE_BYTES", 1, 200_000_000),
@@ -26,6 +32,10 @@ def test_defaults() -> None:
     assert Settings.from_env(REQUIRED) == Settings(
         media_bucket="media",
         keys_table="keys",
+        inbox_bucket="inbox",
+        results_bucket="results",
+        input_arns=(),
+        batch_state_machine="machine",
         media_base_url="",
         max_image_bytes=20_000_000,
         max_image_pixels=25_000_000,
@@ -42,6 +52,10 @@ def test_every_setting_is_read_from_its_variable() -> None:
     environ = {
         "MEDIA_BUCKET": "b",
         "KEYS_TABLE": "t",
+        "INBOX_BUCKET": "i",
+        "RESULTS_BUCKET": "r",
+        "INPUT_ARNS": "arn:aws:s3:::a/*, arn:aws-cn:s3:::b",
+        "BATCH_STATE_MACHINE": "m",
         "MEDIA_BASE_URL": "https://cdn.example.com",
         "MAX_IMAGE_BYTES": "2",
         "MAX_IMAGE_PIXELS": "3",
@@ -57,6 +71,10 @@ def test_every_setting_is_read_from_its_variable() -> None:
     assert Settings.from_env(environ) == Settings(
         media_bucket="b",
         keys_table="t",
+        inbox_bucket="i",
+        results_bucket="r",
+        input_arns=("arn:aws:s3:::a/*", "arn:aws-cn:s3:::b"),
+        batch_state_machine="m",
         media_base_url="https://cdn.example.com",
         max_image_bytes=2,
         max_image_pixels=3,
