@@ -98,5 +98,11 @@ class Objects(Protocol):
         ...
 
     def delete(self, found: Stored) -> None:
-        """Delete an object."""
+        """Delete an object that was found.
+
+        Raises
+        ------
+        Superseded
+            There is another by now.
+        """
         ...

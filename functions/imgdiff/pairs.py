@@ -13,7 +13,6 @@ from functools import partial
 from typing import Protocol
 
 from imgdiff.errors import StorageUnavailable
-from imgdiff.fields import ImageInput
 from imgdiff.media import ID_METADATA, Links
 from imgdiff.objects import Objects, Stored, Superseded
 from imgdiff.results import Document, ResultClient, outcome, verdict
@@ -56,13 +55,17 @@ class _Standing:
     picture: Stored | None
 
     def is_of(self, source: Stored, target: Stored) -> bool:
-        """Whether that is the whole result of these."""
+        """Whether the document is of these."""
         if self.document is None:
             return False
         told = self.document.metadata
-        secret = self.picture.metadata.get(ID_METADATA, "") if self.picture else ""
-        versions = (told.get("source"), told.get("target"))
-        return versions == (source.version, target.version) and told.get("picture") == secret
+        return (told.get("source"), told.get("target")) == (source.version, target.version)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the picture is the document's: one that came too late may be in its place."""
+        lies = self.picture.metadata.get(ID_METADATA) if self.picture else ""
+        return self.document is not None and self.document.metadata.get("picture") == lies
 
 
 def pair_of(bucket: str, key: str) -> Pair | None:
@@ -127,7 +130,10 @@ class Pairs:
                 return None
             try:
                 if not standing.is_of(source, target):
-                    document = self._compare(pair, source, target, standing)
+                    document = self._put(pair, source, target, standing)
+                elif not standing.is_whole:
+                    self._picture(pair, source, target, standing)
+                    continue
                 elif repeated and standing.document:
                     content = self.objects.read(standing.document, max_bytes=self.max_bytes)
                     document = json.loads(content)
@@ -146,20 +152,8 @@ class Pairs:
             self.objects.find(self.results_bucket, f"{name}.png"),
         )
 
-    def _compare(self, pair: Pair, source: Stored, target: Stored, standing: _Standing) -> Document:
-        secret = _secret(pair, source, target)
-        client = ResultClient(
-            read=partial(self._read, {image.address: image for image in (source, target)}),
-            max_pixels=self.max_pixels,
-            put=partial(self.objects.replace, self.results_bucket, previous=standing.picture),
-            name=self._name(pair),
-            secret=secret,
-        )
-        options = {name.replace("-", "_"): value for name, value in target.metadata.items()}
-        addresses = {"src": source.address, "target": target.address}
-        reply = outcome({**options, **addresses}, client, self.links)
-        if standing.picture and "link" not in reply:
-            self.objects.delete(standing.picture)
+    def _put(self, pair: Pair, source: Stored, target: Stored, standing: _Standing) -> Document:
+        reply = self._picture(pair, source, target, standing)
         document = {
             **reply,
             "name": pair.name,
@@ -174,14 +168,28 @@ class Pairs:
             {
                 "source": source.version,
                 "target": target.version,
-                "picture": secret if "link" in reply else "",
+                "picture": _secret(pair, source, target) if "link" in reply else "",
             },
             previous=standing.document,
         )
         return document
 
-    def _read(self, images: dict[str, Stored], address: ImageInput) -> bytes:
-        return self.objects.read(images[str(address)], max_bytes=self.max_bytes)
+    def _picture(self, pair: Pair, source: Stored, target: Stored, standing: _Standing) -> Document:
+        """Put the picture in place of the standing one, and answer what ``/imgdiff`` would."""
+        images = {image.address: image for image in (source, target)}
+        client = ResultClient(
+            read=lambda image: self.objects.read(images[str(image)], max_bytes=self.max_bytes),
+            max_pixels=self.max_pixels,
+            put=partial(self.objects.replace, self.results_bucket, previous=standing.picture),
+            name=self._name(pair),
+            secret=_secret(pair, source, target),
+        )
+        options = {name.replace("-", "_"): value for name, value in target.metadata.items()}
+        addresses = {"src": source.address, "target": target.address}
+        reply = outcome({**options, **addresses}, client, self.links)
+        if standing.picture and "link" not in reply:
+            self.objects.delete(standing.picture)
+        return reply
 
     def _name(self, pair: Pair) -> str:
         if pair.bucket == self.inbox_bucket:

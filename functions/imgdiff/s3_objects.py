@@ -1,6 +1,7 @@
 """Objects in S3, each put on condition that nobody else was faster."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -119,31 +120,41 @@ class S3Objects:
         ------
         Superseded
             There is another by now.
-        StorageUnavailable
-            There is another, which may be this one: the answer to an earlier attempt was lost.
         """
         condition: Any = {"IfMatch": previous.etag} if previous else {"IfNoneMatch": "*"}
-        try:
-            with storage_errors():
-                self._client.put_object(
-                    Bucket=bucket,
-                    Key=key,
-                    Body=content,
-                    ContentType=content_type,
-                    Metadata=metadata,
-                    **condition,
-                )
-        except ClientError as error:
-            if error_status(error) not in _SUPERSEDED:
-                raise
-            if error.response["ResponseMetadata"]["RetryAttempts"]:
-                raise StorageUnavailable from error
-            raise Superseded from error
+        with _superseded(), storage_errors():
+            self._client.put_object(
+                Bucket=bucket,
+                Key=key,
+                Body=content,
+                ContentType=content_type,
+                Metadata=metadata,
+                **condition,
+            )
 
     def delete(self, found: Stored) -> None:
-        """Delete an object."""
-        with storage_errors():
-            self._client.delete_object(Bucket=found.bucket, Key=found.key)
+        """Delete an object that was found.
+
+        Raises
+        ------
+        Superseded
+            There is another by now.
+        """
+        with _superseded(), storage_errors():
+            self._client.delete_object(Bucket=found.bucket, Key=found.key, IfMatch=found.etag)
+
+
+@contextmanager
+def _superseded() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if error_status(error) not in _SUPERSEDED:
+            raise
+        # By us, maybe: the answer to an earlier attempt was lost.
+        if error.response["ResponseMetadata"]["RetryAttempts"]:
+            raise StorageUnavailable from error
+        raise Superseded from error
 
 
 def _forbidden(error: ClientError) -> Exception:
