@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import warnings
 import zipfile
 from pathlib import Path
@@ -102,6 +103,9 @@ def _resolve(node: Any, values: dict[str, Any], conditions: dict[str, bool]) -> 
             if all(isinstance(item, str) for item in joined):
                 return separator.join(joined)
             return {"Fn::Join": [separator, joined]}
+        case {"Fn::Sub": str(text)}:
+            given = re.sub(r"\$\{(\w+)\}", lambda found: values.get(found[1], found[0]), text)
+            return {"Fn::Sub": given} if "${" in given else given
         case {"Fn::If": [condition, then, otherwise]}:
             return _resolve(then if conditions[condition] else otherwise, values, conditions)
         case dict():

@@ -53,37 +53,145 @@ def target(resource: Any) -> str:
             return f"${{{name}.{attribute}}}"
         case {"Fn::Sub": str(text)}:
             return text
+        case {"Ref": name}:
+            return f"${{{name}}}"
     return str(resource)
 
 
 # Roles
 
 
-def test_the_role_allows_what_the_function_does_and_no_more(stack: Stack) -> None:
-    statements = [
+MACHINE = (
+    "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:%s:${AWS::StackName}-batches"
+)
+BUS = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default"
+RESULTS, BATCHES, BUCKETS = (
+    f"${{ResultsBucket.Arn}}/{prefix}/*" for prefix in ("results", "batches", "buckets")
+)
+TRACES = {("xray:PutTelemetryRecords", "*"), ("xray:PutTraceSegments", "*")}
+ALLOWED = {
+    "ApiRole": {
+        *TRACES,
+        ("logs:CreateLogStream", "${ApiLogs.Arn}"),
+        ("logs:PutLogEvents", "${ApiLogs.Arn}"),
+        ("s3:GetObject", "${MediaBucket.Arn}/media/*"),
+        ("s3:PutObject", "${MediaBucket.Arn}/media/*"),
+        ("s3:ListBucket", "${MediaBucket.Arn}"),
+        ("s3:PutObject", BATCHES),
+        ("s3:GetObject", BATCHES),
+        ("s3:GetObject", RESULTS),
+        ("s3:GetObject", BUCKETS),
+        ("s3:ListBucket", "${ResultsBucket.Arn}"),
+        ("states:StartExecution", MACHINE % "stateMachine"),
+        ("states:DescribeExecution", MACHINE % "execution" + ":*"),
+        ("dynamodb:GetItem", "${KeysTable.Arn}"),
+        ("dynamodb:UpdateItem", "${KeysTable.Arn}"),
+    },
+    "WorkerRole": {
+        *TRACES,
+        ("logs:CreateLogStream", "${WorkerLogs.Arn}"),
+        ("logs:PutLogEvents", "${WorkerLogs.Arn}"),
+        ("sqs:DeleteMessage", "${InboxQueue.Arn}"),
+        ("sqs:GetQueueAttributes", "${InboxQueue.Arn}"),
+        ("sqs:ReceiveMessage", "${InboxQueue.Arn}"),
+        ("s3:GetObject", "${InboxBucket.Arn}/*"),
+        ("s3:GetObjectVersion", "${InboxBucket.Arn}/*"),
+        ("s3:ListBucket", "${InboxBucket.Arn}"),
+        *(
+            (f"s3:{verb}Object", to)
+            for verb in ("Delete", "Get", "Put")
+            for to in (BUCKETS, RESULTS)
+        ),
+        ("s3:GetObject", BATCHES),
+        ("s3:PutObject", BATCHES),
+        ("s3:ListBucket", "${ResultsBucket.Arn}"),
+        ("events:PutEvents", BUS),
+        ("states:StartExecution", MACHINE % "stateMachine"),
+    },
+    "BatchRole": {
+        *TRACES,
+        ("logs:CreateLogStream", "${BatchLogs.Arn}"),
+        ("logs:PutLogEvents", "${BatchLogs.Arn}"),
+        ("s3:GetObject", "${InboxBucket.Arn}/*"),
+        ("s3:GetObjectVersion", "${InboxBucket.Arn}/*"),
+        ("s3:ListBucket", "${InboxBucket.Arn}"),
+        ("s3:GetObject", "${MediaBucket.Arn}/media/*"),
+        ("s3:ListBucket", "${MediaBucket.Arn}"),
+        ("dynamodb:GetItem", "${KeysTable.Arn}"),
+        *(
+            (action, to)
+            for action in ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject")
+            for to in (BATCHES, RESULTS)
+        ),
+        ("s3:ListBucket", "${ResultsBucket.Arn}"),
+    },
+    "BatchStateMachineRole": {
+        *TRACES,
+        ("logs:CreateLogDelivery", "*"),
+        ("logs:DeleteLogDelivery", "*"),
+        ("logs:DescribeLogGroups", "*"),
+        ("logs:DescribeResourcePolicies", "*"),
+        ("logs:GetLogDelivery", "*"),
+        ("logs:ListLogDeliveries", "*"),
+        ("logs:PutResourcePolicy", "*"),
+        ("logs:UpdateLogDelivery", "*"),
+        ("xray:GetSamplingRules", "*"),
+        ("xray:GetSamplingTargets", "*"),
+        ("lambda:InvokeFunction", "${BatchFunction.Arn}"),
+        ("s3:AbortMultipartUpload", BATCHES),
+        ("s3:GetObject", BATCHES),
+        ("s3:ListMultipartUploadParts", BATCHES),
+        ("s3:PutObject", BATCHES),
+        ("states:StartExecution", MACHINE % "stateMachine"),
+        ("states:DescribeExecution", MACHINE % "execution" + ":*"),
+        ("states:DescribeExecution", MACHINE % "execution" + "/*"),
+        ("states:StopExecution", MACHINE % "execution" + ":*"),
+        ("states:StopExecution", MACHINE % "execution" + "/*"),
+    },
+}
+FUNCTIONS = {"ApiFunction": "ApiRole", "WorkerFunction": "WorkerRole", "BatchFunction": "BatchRole"}
+EVERY_FUNCTION = pytest.mark.parametrize("name", FUNCTIONS)
+
+
+def statements(stack: Stack, role: str) -> list[dict[str, Any]]:
+    return [
         statement
-        for policy in properties(stack, "ApiRole")["Policies"]
+        for policy in properties(stack, role)["Policies"]
         for statement in policy["PolicyDocument"]["Statement"]
     ]
+
+
+@pytest.mark.parametrize("role", ALLOWED)
+def test_a_role_allows_what_is_done_with_it_and_no_more(stack: Stack, role: str) -> None:
+    granted = statements(stack, role)
     allowed = {
         (action, target(resource))
-        for statement in statements
+        for statement in granted
         for action in as_list(statement["Action"])
         for resource in as_list(statement["Resource"])
     }
 
-    assert {statement["Effect"] for statement in statements} == {"Allow"}
-    assert allowed == {
-        ("logs:CreateLogStream", "${ApiLogs.Arn}"),
-        ("logs:PutLogEvents", "${ApiLogs.Arn}"),
-        ("xray:PutTelemetryRecords", "*"),
-        ("xray:PutTraceSegments", "*"),
-        ("s3:GetObject", "${MediaBucket.Arn}/media/*"),
-        ("s3:PutObject", "${MediaBucket.Arn}/media/*"),
-        ("s3:ListBucket", "${MediaBucket.Arn}"),
-        ("dynamodb:GetItem", "${KeysTable.Arn}"),
-        ("dynamodb:UpdateItem", "${KeysTable.Arn}"),
-    }
+    assert {statement["Effect"] for statement in granted} == {"Allow"}
+    assert allowed == ALLOWED[role]
+
+
+def test_the_worker_sends_events_as_nobody_else(stack: Stack) -> None:
+    [granted] = [each for each in statements(stack, "WorkerRole") if "Condition" in each]
+
+    assert granted["Action"] == "events:PutEvents"
+    assert granted["Condition"] == {"StringEquals": {"events:source": "imgdiff"}}
+
+
+@pytest.mark.parametrize("role", ["WorkerRole", "BatchRole"])
+def test_buckets_that_are_read_are_granted_as_told(role: str) -> None:
+    arns = ["arn:aws:s3:::theirs", "arn:aws:s3:::theirs/screens/*"]
+    stack = transform(TEMPLATE, InputBucketArns=",".join(arns))
+    [granted] = [each for each in statements(stack, role) if each["Resource"] == arns]
+    variables = properties(stack, "WorkerFunction")["Environment"]["Variables"]
+
+    assert granted["Effect"] == "Allow"
+    assert set(granted["Action"]) == {"s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"}
+    assert variables["INPUT_ARNS"] == ",".join(arns)
 
 
 def test_buckets_of_callers_own_are_granted_as_told() -> None:
@@ -100,23 +208,24 @@ def test_buckets_of_callers_own_are_granted_as_told() -> None:
     assert set(granted["Action"]) == {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
 
 
-def test_without_subnets_nothing_of_a_network_is_granted(stack: Stack) -> None:
-    assert "VpcConfig" not in properties(stack, "ApiFunction")
-    assert "ec2:" not in json.dumps(properties(stack, "ApiRole"))
+@EVERY_FUNCTION
+def test_without_subnets_nothing_of_a_network_is_granted(stack: Stack, name: str) -> None:
+    assert "VpcConfig" not in properties(stack, name)
+    assert "ec2:" not in json.dumps(properties(stack, FUNCTIONS[name]))
 
 
-def test_in_a_vpc_lambda_makes_the_interfaces_and_the_code_may_not() -> None:
+@pytest.mark.parametrize("name", ["ApiFunction", "BatchFunction"])
+def test_in_a_vpc_lambda_makes_the_interfaces_and_the_code_may_not(name: str) -> None:
     stack = transform(
         TEMPLATE, SubnetIds="subnet-1,subnet-2", SecurityGroupIds="sg-3", FetchIpv6="true"
     )
     [allow, deny] = [
         statement
-        for policy in properties(stack, "ApiRole")["Policies"]
-        for statement in policy["PolicyDocument"]["Statement"]
+        for statement in statements(stack, FUNCTIONS[name])
         if "ec2:" in json.dumps(statement)
     ]
 
-    assert properties(stack, "ApiFunction")["VpcConfig"] == {
+    assert properties(stack, name)["VpcConfig"] == {
         "SubnetIds": ["subnet-1", "subnet-2"],
         "SecurityGroupIds": ["sg-3"],
         "Ipv6AllowedForDualStack": "true",
@@ -129,12 +238,15 @@ def test_in_a_vpc_lambda_makes_the_interfaces_and_the_code_may_not() -> None:
 def test_a_function_has_the_role_written_for_it_and_nothing_is_granted_elsewhere(
     stack: Stack,
 ) -> None:
-    [role] = of_type(stack, "AWS::IAM::Role").values()
-    [trust] = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-
-    assert properties(stack, "ApiFunction")["Role"] == {"Fn::GetAtt": ["ApiRole", "Arn"]}
-    assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
-    assert "ManagedPolicyArns" not in role["Properties"]
+    roles = of_type(stack, "AWS::IAM::Role")
+    assert roles.keys() == ALLOWED.keys()
+    for name, role in roles.items():
+        [trust] = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        service = "lambda" if name in FUNCTIONS.values() else "states"
+        assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
+        assert "ManagedPolicyArns" not in role["Properties"]
+    for name, written in FUNCTIONS.items():
+        assert properties(stack, name)["Role"] == {"Fn::GetAtt": [written, "Arn"]}
     assert not of_type(stack, "AWS::IAM::Policy")
     assert not of_type(stack, "AWS::IAM::ManagedPolicy")
 
@@ -167,6 +279,8 @@ def test_routes(stack: Stack) -> None:
         ("get", "/"),
         ("get", "/openapi.json"),
         ("get", "/media/{id}"),
+        ("get", "/batches/{id}"),
+        ("post", "/batches"),
         ("get", "/health"),
         ("x-amazon-apigateway-any-method", "/$default"),
     }
@@ -226,11 +340,23 @@ def test_the_access_log_tells_a_request_but_no_key(stack: Stack) -> None:
     assert {"requestId", "routeKey", "status", "responseLatency"} <= fields.keys()
 
 
-# The function
+# The functions
 
 
-def test_environment(stack: Stack) -> None:
-    assert properties(stack, "ApiFunction")["Environment"]["Variables"].keys() == ENVIRONMENT
+@EVERY_FUNCTION
+def test_environment(stack: Stack, name: str) -> None:
+    assert properties(stack, name)["Environment"]["Variables"].keys() == ENVIRONMENT
+
+
+@pytest.mark.parametrize("name", ["WorkerFunction", "BatchFunction"])
+def test_whom_nobody_called_links_to_the_api(name: str) -> None:
+    [link, told] = [
+        properties(stack, name)["Environment"]["Variables"]["MEDIA_BASE_URL"]
+        for stack in (transform(TEMPLATE), transform(TEMPLATE, MediaBaseUrl="https://img.example"))
+    ]
+
+    assert link == {"Fn::Sub": "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}
+    assert told == "https://img.example"
 
 
 @pytest.mark.parametrize(
@@ -254,9 +380,10 @@ def test_a_parameter_reaches_the_function(variable: str, parameter: str, value: 
     assert properties(stack, "ApiFunction")["Environment"]["Variables"][variable] == value
 
 
-def test_the_runtime_passes_on_every_level_that_is_logged() -> None:
+@EVERY_FUNCTION
+def test_the_runtime_passes_on_every_level_that_is_logged(name: str) -> None:
     stack = transform(TEMPLATE, LogLevel="DEBUG")
-    logging = properties(stack, "ApiFunction")["LoggingConfig"]
+    logging = properties(stack, name)["LoggingConfig"]
 
     assert (logging["LogFormat"], logging["ApplicationLogLevel"]) == ("JSON", "DEBUG")
 
@@ -269,10 +396,11 @@ def test_the_function_ends_before_the_api_gives_up_and_after_both_fetches(
     assert 2 * source["Parameters"]["FetchTimeoutSeconds"]["MaxValue"] < timeout < 30
 
 
-def test_memory_is_as_told() -> None:
+@EVERY_FUNCTION
+def test_memory_is_as_told(name: str) -> None:
     stack = transform(TEMPLATE, MemorySize="3008")
 
-    assert properties(stack, "ApiFunction")["MemorySize"] == "3008"
+    assert properties(stack, name)["MemorySize"] == "3008"
 
 
 def test_the_largest_pair_fits_into_the_memory(source: Stack) -> None:
@@ -285,18 +413,20 @@ def test_the_largest_pair_fits_into_the_memory(source: Stack) -> None:
     assert needed < 0.7 * default["MemorySize"] * 2**20
 
 
-def test_calls_are_traced(stack: Stack) -> None:
-    assert properties(stack, "ApiFunction")["TracingConfig"] == {"Mode": "Active"}
+@EVERY_FUNCTION
+def test_calls_are_traced(stack: Stack, name: str) -> None:
+    assert properties(stack, name)["TracingConfig"] == {"Mode": "Active"}
 
 
+@EVERY_FUNCTION
 @pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
-def test_the_layer_is_of_the_functions_architecture(architecture: str) -> None:
+def test_the_layer_is_of_the_functions_architecture(architecture: str, name: str) -> None:
     stack = transform(TEMPLATE, Architecture=architecture)
-    function = properties(stack, "ApiFunction")
-    [(name, layer)] = of_type(stack, "AWS::Lambda::LayerVersion").items()
+    function = properties(stack, name)
+    [(layer_name, layer)] = of_type(stack, "AWS::Lambda::LayerVersion").items()
 
     assert function["Architectures"] == [architecture]
-    assert function["Layers"] == [{"Ref": name}]
+    assert function["Layers"] == [{"Ref": layer_name}]
     assert layer["Properties"]["CompatibleArchitectures"] == [architecture]
     assert layer["Properties"]["CompatibleRuntimes"] == [function["Runtime"]]
 
@@ -381,9 +511,12 @@ def test_the_core_needs_no_more_than_the_runtimes_libc(function: Path, machine: 
 
 # What is stored
 
+EVERY_BUCKET = pytest.mark.parametrize("name", ["MediaBucket", "InboxBucket", "ResultsBucket"])
 
-def test_the_bucket_is_private_and_encrypted(stack: Stack) -> None:
-    bucket = properties(stack, "MediaBucket")
+
+@EVERY_BUCKET
+def test_a_bucket_is_private_and_encrypted(stack: Stack, name: str) -> None:
+    bucket = properties(stack, name)
     [encryption] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     [ownership] = bucket["OwnershipControls"]["Rules"]
 
@@ -397,16 +530,17 @@ def test_the_bucket_is_private_and_encrypted(stack: Stack) -> None:
     assert ownership == {"ObjectOwnership": "BucketOwnerEnforced"}
 
 
-def test_the_bucket_is_reached_over_tls_only(stack: Stack) -> None:
-    policy = properties(stack, "MediaBucketPolicy")
+@EVERY_BUCKET
+def test_a_bucket_is_reached_over_tls_only(stack: Stack, name: str) -> None:
+    policy = properties(stack, f"{name}Policy")
     [statement] = policy["PolicyDocument"]["Statement"]
 
-    assert policy["Bucket"] == {"Ref": "MediaBucket"}
+    assert policy["Bucket"] == {"Ref": name}
     assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
     assert statement["Action"] == "s3:*"
     assert {target(resource) for resource in statement["Resource"]} == {
-        "${MediaBucket.Arn}",
-        "${MediaBucket.Arn}/*",
+        f"${{{name}.Arn}}",
+        f"${{{name}.Arn}}/*",
     }
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": False}}
 
@@ -419,6 +553,24 @@ def test_media_expire_as_told() -> None:
     assert {rule["Status"] for rule in rules} == {"Enabled"}
     assert (expiry["Prefix"], expiry["ExpirationInDays"]) == ("media/", "3")
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+
+
+def test_results_expire_as_told() -> None:
+    stack = transform(TEMPLATE, ResultExpiryDays="3")
+    rules = properties(stack, "ResultsBucket")["LifecycleConfiguration"]["Rules"]
+    days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "Prefix" in rule}
+
+    assert {rule["Status"] for rule in rules} == {"Enabled"}
+    assert days == {"results/": "3", "buckets/": "3", "batches/": 30}
+
+
+def test_the_inbox_keeps_what_is_new_for_ever_and_what_is_old_for_a_while(stack: Stack) -> None:
+    inbox = properties(stack, "InboxBucket")
+    rules = inbox["LifecycleConfiguration"]["Rules"]
+
+    assert inbox["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert not any("ExpirationInDays" in rule for rule in rules)
+    assert {"NoncurrentDays": 30} in [rule.get("NoncurrentVersionExpiration") for rule in rules]
 
 
 def test_a_page_of_any_origin_may_read_media_and_no_more(stack: Stack) -> None:
@@ -436,7 +588,7 @@ def test_the_table_is_encrypted_and_can_be_restored(stack: Stack) -> None:
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
-@pytest.mark.parametrize("name", ["MediaBucket", "KeysTable"])
+@pytest.mark.parametrize("name", ["MediaBucket", "InboxBucket", "ResultsBucket", "KeysTable"])
 def test_data_outlives_the_stack(stack: Stack, name: str) -> None:
     resource = stack["Resources"][name]
 
@@ -453,27 +605,34 @@ def test_every_log_group_forgets_as_told() -> None:
     [stage] = of_type(stack, "AWS::ApiGatewayV2::Stage").values()
 
     assert {group["Properties"]["RetentionInDays"] for group in groups.values()} == {"7"}
-    assert properties(stack, "ApiFunction")["LoggingConfig"]["LogGroup"]["Ref"] in groups
+    used = {properties(stack, name)["LoggingConfig"]["LogGroup"]["Ref"] for name in FUNCTIONS}
+    assert len(used) == len(FUNCTIONS)
+    assert used < groups.keys()
     assert stage["Properties"]["AccessLogSettings"]["DestinationArn"]["Fn::GetAtt"][0] in groups
 
 
-def test_alarms_watch_the_api_and_the_function(stack: Stack) -> None:
+def test_alarms_watch_the_api_and_the_functions_the_queue_and_batches(stack: Stack) -> None:
     alarms = [alarm["Properties"] for alarm in of_type(stack, "AWS::CloudWatch::Alarm").values()]
     watched = {
         (
             alarm["Namespace"],
             alarm["MetricName"],
             alarm.get("Statistic") or alarm["ExtendedStatistic"],
-            *((each["Name"], each["Value"]["Ref"]) for each in alarm["Dimensions"]),
+            *((each["Name"], target(each["Value"])) for each in alarm["Dimensions"]),
         )
         for alarm in alarms
     }
 
+    dead, waiting = "${InboxDeadLetters.QueueName}", "${InboxQueue.QueueName}"
     assert watched == {
-        ("AWS/ApiGateway", "5xx", "Sum", ("ApiId", "Api")),
-        ("AWS/ApiGateway", "Latency", "p95", ("ApiId", "Api")),
-        ("AWS/Lambda", "Errors", "Sum", ("FunctionName", "ApiFunction")),
-        ("AWS/Lambda", "Throttles", "Sum", ("FunctionName", "ApiFunction")),
+        ("AWS/ApiGateway", "5xx", "Sum", ("ApiId", "${Api}")),
+        ("AWS/ApiGateway", "Latency", "p95", ("ApiId", "${Api}")),
+        ("AWS/Lambda", "Errors", "Sum", ("FunctionName", "${ApiFunction}")),
+        ("AWS/Lambda", "Throttles", "Sum", ("FunctionName", "${ApiFunction}")),
+        ("AWS/Lambda", "Errors", "Sum", ("FunctionName", "${WorkerFunction}")),
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", ("QueueName", dead)),
+        ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", ("QueueName", waiting)),
+        ("AWS/States", "ExecutionsFailed", "Sum", ("StateMachineArn", "${BatchStateMachine}")),
     }
     assert {alarm["TreatMissingData"] for alarm in alarms} == {"notBreaching"}
 
@@ -483,7 +642,9 @@ def test_alarms_notify_the_topic_if_there_is_one(stack: Stack) -> None:
     told = of_type(transform(TEMPLATE, AlarmTopicArn=topic), "AWS::CloudWatch::Alarm")
     silent = of_type(stack, "AWS::CloudWatch::Alarm")
 
-    assert [alarm["Properties"]["AlarmActions"] for alarm in told.values()] == [[topic]] * 4
+    assert {name: alarm["Properties"]["AlarmActions"] for name, alarm in told.items()} == (
+        {name: [topic] for name in silent}
+    )
     assert not any("AlarmActions" in alarm["Properties"] for alarm in silent.values())
 
 
@@ -550,6 +711,11 @@ def test_every_output_is_described(stack: Stack) -> None:
         "ApiFunctionName",
         "MediaBucketName",
         "KeysTableName",
+        "InboxBucketName",
+        "ResultsBucketName",
+        "InboxQueueUrl",
+        "InboxDeadLettersUrl",
+        "BatchStateMachineArn",
     }
     assert all(output["Description"] for output in stack["Outputs"].values())
 
@@ -593,5 +759,8 @@ def test_deployed_log_groups_are_of_this_stack(outputs: dict[str, str]) -> None:
 
     assert {group["logGroupName"] for group in groups} == {
         "/aws/lambda/imgdiff-api",
+        "/aws/lambda/imgdiff-worker",
+        "/aws/lambda/imgdiff-batch",
         "/aws/vendedlogs/imgdiff-access",
+        "/aws/vendedlogs/states/imgdiff-batches",
     }
