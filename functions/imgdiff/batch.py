@@ -29,6 +29,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         return context.get_remaining_time_in_millis() / 1000 - _REPLY_SECONDS
 
     deadline.start(left())
+    metrics.add_metric("Tasks", MetricUnit.Count, 1)
     match event["task"]:
         case "prepare":
             answer = services().batches.prepare(batch)

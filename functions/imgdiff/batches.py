@@ -495,15 +495,18 @@ class Batches:
 
     def _counts(self, prefix: str, total: int | None) -> tuple[int, int]:
         """How many lines were compared, and of how many it failed, as told by the parts' names."""
-        parts: dict[str, tuple[int, int]] = {}
+        parts = []
         for key in self.files.keys(self.results_bucket, prefix):
             first, lines, failed = key.removeprefix(prefix).removesuffix(".jsonl").split("-")
-            parts[first] = max(parts.get(first, (0, 0)), (int(lines), int(failed)))
-        compared = sum(lines for lines, _ in parts.values())
-        failed_lines = sum(failed for _, failed in parts.values())
-        # What was begun again as single lines is told of twice.
-        compared = min(compared, total or compared)
-        return compared, min(failed_lines, compared)
+            parts.append((int(first), -int(lines), int(failed)))
+        compared, of_them, end = 0, 0, 0
+        for first_line, less, failures in sorted(parts):
+            # Lines that were begun again are in several parts.
+            if first_line >= end:
+                end = first_line - less
+                compared -= less
+                of_them += failures
+        return compared if total is None else min(compared, total), of_them
 
 
 _NO_BATCH = "there is no such batch"

@@ -105,13 +105,11 @@ class S3Files:
         held = bytearray()
 
         def send() -> None:
-            number = {"PartNumber": len(done) + 1}
+            number = len(done) + 1
             with storage_errors():
-                part: Any = self._client.upload_part(
-                    **upload, PartNumber=len(done) + 1, Body=bytes(held)
-                )
+                part: Any = self._client.upload_part(**upload, PartNumber=number, Body=bytes(held))
             told = {name: part[name] for name in ("ETag", "ChecksumCRC32") if name in part}
-            done.append({"PartNumber": len(done) + 1, **told})
+            done.append({"PartNumber": number, **told})
             held.clear()
 
         def write(content: bytes) -> None:
