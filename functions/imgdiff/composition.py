@@ -8,15 +8,13 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgdiff.deadline import Deadline
 from imgdiff.fields import ImageInput, Upload
 from imgdiff.settings import Settings
 
 if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
-
     from imgdiff.batches import Batches
     from imgdiff.dynamo_keys import DynamoKeys
     from imgdiff.fetch import Fetcher
@@ -58,14 +56,13 @@ class Services:
         )
 
     @cached_property
-    def _signing_s3(self) -> "S3Client":
+    def _signing_s3(self) -> Any:
         from imgdiff.aws import client
 
         # Presigned addresses of the bucket's own region, signed as every region accepts.
-        s3: S3Client = client(
+        return client(
             "s3", self._deadline, signature_version="s3v4", s3={"addressing_style": "virtual"}
         )
-        return s3
 
     @cached_property
     def objects(self) -> "Objects":

@@ -459,8 +459,8 @@ def _conditional(s3: S3Client) -> Callable[..., None]:
         headers = request.headers
         expected = headers["If-Match"].decode() if "If-Match" in headers else etag
         if etag if "If-None-Match" in headers else expected != etag:
-            answer: Any = {"ResponseMetadata": {"HTTPStatusCode": 412, "RetryAttempts": 0}}
-            raise ClientError({"Error": {"Code": "PreconditionFailed"}, **answer}, "any")
+            answer: Any = {"HTTPStatusCode": 412, "RetryAttempts": 0}
+            raise ClientError({"Error": {}, "ResponseMetadata": answer}, "any")
 
     return check
 
