@@ -8,9 +8,12 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeAliasType, get_args, get_origin, get_type_hints
 
+from imgdiff.batch_file import LONGEST_ID
+from imgdiff.batch_submission import FILE, PAIRS, TYPES
 from imgdiff.errors import (
     ImgdiffError,
     InternalError,
+    InvalidKey,
     MethodNotAllowed,
     NotFound,
     QuotaExceeded,
@@ -18,6 +21,7 @@ from imgdiff.errors import (
 )
 from imgdiff.fields import FALSE, TRUE, Declaration, ImageInput, annotation
 from imgdiff.operations import MAX_INLINE_BYTES, OPERATIONS, Operation
+from imgdiff.replies import BatchReply, ProgressReply
 from imgdiff.settings import Settings
 from local.stack import environment
 
@@ -48,10 +52,16 @@ HEADERS = {
 FIGURES = {"diff": "x-imgdiff-diff", "changed_pixels": "x-imgdiff-changed-pixels"}
 RETRIED = (QuotaExceeded.status, StorageUnavailable.status)
 
-TYPES = {str: "string", int: "integer", float: "number", NoneType: "null"}
+JSON_TYPES = {str: "string", int: "integer", float: "number", NoneType: "null"}
 # A value in JSON counts as the text that it is written as.
 SCALARS = ["string", "number", "boolean", "null"]
 BYTES: Json = {"type": "string", "format": "binary"}
+BATCH_PAIRS = (
+    "Pairs: each an object with src, target, whatever else /imgdiff takes but blob, and id, which "
+    f"names it in the results, of at most {LONGEST_ID} characters; its line's number where left "
+    "out."
+)
+BATCH_FILE = f"Lines of JSON, or CSV with a header. {BATCH_PAIRS}"
 KEY: Json = {"description": "Your key, unless it is in the query or a header."}
 SPELLINGS = dict.fromkeys(
     spell(word) for word in TRUE + FALSE for spell in (str, str.title, str.upper)
@@ -85,7 +95,8 @@ def document() -> Json:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     settings = Settings.from_env(environment("any", "any"))
     limits = {setting.name: getattr(settings, setting.name) for setting in fields(settings)}
-    replies = [reply for operation in OPERATIONS for reply in operation.replies]
+    replies: list[type] = [reply for operation in OPERATIONS for reply in operation.replies]
+    replies += [BatchReply, ProgressReply]
     return {
         "openapi": "3.1.1",
         "info": {
@@ -95,7 +106,9 @@ def document() -> Json:
         },
         "servers": [{"url": "/"}],
         "security": [{name: []} for name in SECURITY],
-        "paths": {operation.path: _declared(operation) for operation in OPERATIONS} | _fixed(),
+        "paths": {operation.path: _declared(operation) for operation in OPERATIONS}
+        | _batches()
+        | _fixed(),
         "components": {
             "schemas": {
                 "Boolean": BOOLEAN,
@@ -126,6 +139,51 @@ def _declared(operation: Operation) -> Json:
             "responses": _answers(operation) | _failures(refused),
         }
         for method in operation.methods
+    }
+
+
+def _batches() -> Json:
+    refused = set(_tree(ImgdiffError)) - {MethodNotAllowed}
+    # A pair that is not as it should be fails alone.
+    pairs = {"type": "array", "minItems": 1, "description": BATCH_PAIRS, "items": {}}
+    in_json = {
+        "type": "object",
+        "required": [PAIRS],
+        "properties": {PAIRS: pairs, "key": KEY | {"type": SCALARS}},
+        "additionalProperties": {"type": SCALARS},
+    }
+    form = {
+        "type": "object",
+        "required": [FILE],
+        "properties": {FILE: BYTES | {"description": BATCH_FILE}, "key": KEY | {"type": "string"}},
+    }
+    content: Json = {kind: {"schema": BYTES | {"description": BATCH_FILE}} for kind in TYPES}
+    content |= {"application/json": {"schema": in_json}, "multipart/form-data": {"schema": form}}
+    batch_id: Json = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+
+    def answer(about: str, reply: type) -> Json:
+        schema = {"$ref": f"#/components/schemas/{reply.__name__}"}
+        return {"200": _response(about, {"application/json": schema})}
+
+    return {
+        "/batches": {
+            "post": {
+                "operationId": "postBatches",
+                "summary": "Compare up to a million pairs; each counts as a request.",
+                "requestBody": {"required": True, "content": content},
+                "responses": answer("Started.", BatchReply) | _failures(refused),
+            }
+        },
+        "/batches/{id}": {
+            "get": {
+                "operationId": "getBatches",
+                "summary": "Tell how far a batch is, and where its results are.",
+                "parameters": [batch_id],
+                "responses": answer("Found.", ProgressReply)
+                | _failures({InvalidKey, NotFound, QuotaExceeded, InternalError})
+                | _failures({StorageUnavailable}),
+            }
+        },
     }
 
 
@@ -255,7 +313,7 @@ def _type(kind: Any) -> Json:
         return {"type": "array", "items": members[0], **size}
     if get_origin(kind) is dict:
         return {"type": "object", "additionalProperties": members[1]}
-    return {"type": TYPES[kind]}
+    return {"type": JSON_TYPES[kind]}
 
 
 def _tree(error: type[ImgdiffError]) -> Iterator[type[ImgdiffError]]:

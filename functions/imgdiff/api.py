@@ -2,8 +2,6 @@
 
 import base64
 import json
-import os
-import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -16,11 +14,12 @@ from aws_lambda_powertools.logging import Logger, correlation_paths
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from imgdiff import memory
 from imgdiff.caller import Caller
 from imgdiff.composition import deadline, services
 from imgdiff.errors import ImgdiffError, InternalError, MethodNotAllowed, NotFound, about
 from imgdiff.fields import read_fields
-from imgdiff.keys import Key, authorize
+from imgdiff.keys import Key, authorize, identify, spend
 from imgdiff.media import Links
 from imgdiff.operations import (
     MAX_INLINE_BYTES,
@@ -30,6 +29,7 @@ from imgdiff.operations import (
     Elsewhere,
     Operation,
 )
+from imgdiff.replies import BatchReply
 from imgdiff.submission import Submission, read_submission
 
 type Reply = Response[str] | Response[bytes]
@@ -55,10 +55,7 @@ logger = Logger()
 metrics = Metrics()
 app = APIGatewayHttpResolver()
 
-# What a decoder asks for beyond fails that image; without the limit, Lambda would end the function.
-if memory := os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"):
-    most = int(memory) * 1024 * 1024 * 9 // 10
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+memory.bound()
 
 
 def _serve(operation: Operation) -> Callable[[], Reply]:
@@ -85,6 +82,37 @@ def media(media_id: str) -> Reply:
     with about("id"):
         presigned = services().media.presigned(media_id)
     return Response(302, headers={"Location": presigned, "Cache-Control": "no-store"})
+
+
+def start_batch() -> Reply:
+    """Start a batch; it counts as many requests as it has pairs."""
+    from imgdiff.batch_file import count
+    from imgdiff.batch_submission import read_batch_submission
+
+    event = app.current_event
+    submission, content = read_batch_submission(
+        event.raw_query_string,
+        event.headers.get("content-type") or "",
+        _body(),
+        max_bytes=MAX_INLINE_BYTES,
+    )
+    key, now = _key(submission), int(time.time())
+    record = identify(key, services().keys, now=now)
+    total = count(content)
+    spend(key, record, services().keys, now=now, requests=total)
+    batch = services().batches.post(content, total)
+    metrics.add_metric("Batches", MetricUnit.Count, 1)
+    link = f"{_links().base}/batches/{batch.name}"
+    return _json(200, asdict(BatchReply(id=batch.name, total=total, link=link)))
+
+
+def batch_progress(batch_id: str) -> Reply:
+    """Tell how far a batch is."""
+    submission = read_submission(
+        app.current_event.raw_query_string, "", b"", max_bytes=MAX_INLINE_BYTES
+    )
+    authorize(_key(submission), services().keys, now=int(time.time()))
+    return _json(200, asdict(services().batches.progress(batch_id)))
 
 
 def health() -> Reply:
@@ -187,6 +215,8 @@ def _route(path: str, methods: Sequence[str], serve: Callable[..., Reply]) -> No
 
 for _operation in OPERATIONS:
     _route(_operation.path, _operation.methods, _serve(_operation))
+_route("/batches", ("POST",), start_batch)
+_route("/batches/<batch_id>", ("GET",), batch_progress)
 _route("/media/<media_id>", ("GET",), media)
 _route("/health", ("GET",), health)
 _route("/openapi.json", ("GET",), openapi)

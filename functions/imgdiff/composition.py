@@ -8,13 +8,14 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgdiff.deadline import Deadline
 from imgdiff.fields import ImageInput, Upload
 from imgdiff.settings import Settings
 
 if TYPE_CHECKING:
+    from imgdiff.batches import Batches
     from imgdiff.dynamo_keys import DynamoKeys
     from imgdiff.fetch import Fetcher
     from imgdiff.media import Links, Media
@@ -42,21 +43,25 @@ class Services:
     @cached_property
     def media(self) -> "Media":
         """Where images are stored."""
-        from imgdiff.aws import client
         from imgdiff.s3_media import S3Media
 
-        # Presigned addresses of the bucket's own region, signed as every region accepts.
-        s3 = client(
-            "s3", self._deadline, signature_version="s3v4", s3={"addressing_style": "virtual"}
-        )
         return S3Media(
-            s3,
+            self._signing_s3,
             self.settings.media_bucket,
             self.settings.results_bucket,
             deadline=self._deadline,
             link_expires_seconds=self.settings.link_expires_seconds,
             # The table is reached only for media of a caller's own place.
             find_place=lambda handle: self.keys.place(handle),  # noqa: PLW0108
+        )
+
+    @cached_property
+    def _signing_s3(self) -> Any:
+        from imgdiff.aws import client
+
+        # Presigned addresses of the bucket's own region, signed as every region accepts.
+        return client(
+            "s3", self._deadline, signature_version="s3v4", s3={"addressing_style": "virtual"}
         )
 
     @cached_property
@@ -83,6 +88,30 @@ class Services:
             results_bucket=settings.results_bucket,
             links=Links(settings.media_base_url),
             max_bytes=settings.max_image_bytes,
+            max_pixels=settings.max_image_pixels,
+        )
+
+    @cached_property
+    def batches(self) -> "Batches":
+        """What runs batches."""
+        from imgdiff.aws import client
+        from imgdiff.batches import Batches
+        from imgdiff.media import Links
+        from imgdiff.s3_files import S3Files
+        from imgdiff.step_functions import StepFunctions
+
+        settings = self.settings
+        links = Links(settings.media_base_url)
+        return Batches(
+            objects=self.objects,
+            files=S3Files(self._signing_s3, settings.link_expires_seconds),
+            executions=StepFunctions(
+                client("stepfunctions", self._deadline), settings.batch_state_machine
+            ),
+            deadline=self._deadline,
+            results_bucket=settings.results_bucket,
+            links=links,
+            read=self._line_reader(links),
             max_pixels=settings.max_image_pixels,
         )
 
@@ -127,6 +156,23 @@ class Services:
                     fetcher = self.fetcher
                 return fetcher.fetch(image)
             return self.media.get(media_id, max_bytes=self.settings.max_image_bytes)
+
+        return read
+
+    def _line_reader(self, links: "Links") -> Callable[[ImageInput], bytes]:
+        """What reads an image of a batch: one of S3's too."""
+        from imgdiff.inputs import SCHEME, Inputs
+
+        settings = self.settings
+        inputs = Inputs(
+            self.objects, settings.inbox_bucket, settings.input_arns, settings.max_image_bytes
+        )
+        others = self.reader(links)
+
+        def read(image: ImageInput) -> bytes:
+            if isinstance(image, str) and image.startswith(SCHEME):
+                return inputs.read(image)
+            return others(image)
 
         return read
 

@@ -95,31 +95,31 @@ class DynamoKeys:
         item = self._item(f"place#{handle}")
         return Place(handle, item["bucket"]["S"], item["prefix"]["S"]) if item else None
 
-    def count(self, key_sha256: str, key: Key, now: int) -> None:
-        """Count one more request, in one conditional write.
+    def count(self, key_sha256: str, key: Key, now: int, requests: int = 1) -> None:
+        """Count so many more requests, all or none, in one conditional write.
 
         Raises
         ------
         QuotaExceeded
-            It is one too many for the minute or the day.
+            They are too many for the minute or the day.
         """
         day, minute = now // _DAY, now // _MINUTE
         names = {"#day": "requests", "#minute": f"m{minute}", "#ttl": "expires_at"}
         past = {f"#past{ago}": f"m{minute - ago}" for ago in _MINUTES_REMOVED}
-        values: Item = {":one": {"N": "1"}, ":end": {"N": str((day + 2) * _DAY)}}
+        values: Item = {":more": {"N": str(requests)}, ":end": {"N": str((day + 2) * _DAY)}}
         conditions = []
         for limit, name in ((key.per_day, "day"), (key.per_minute, "minute")):
             if limit is not None:
-                values[f":{name}"] = {"N": str(limit)}
-                first = f"attribute_not_exists(#{name}) OR " if limit else ""
-                conditions.append(f"({first}#{name} < :{name})")
+                values[f":{name}"] = {"N": str(limit - requests)}
+                first = f"attribute_not_exists(#{name}) OR " if limit >= requests else ""
+                conditions.append(f"({first}#{name} <= :{name})")
         try:
             with storage_errors():
                 self._client.update_item(
                     TableName=self._table,
                     Key={"key_sha256": {"S": f"count#{key_sha256}#{day}"}},
                     UpdateExpression=(
-                        f"ADD #day :one, #minute :one SET #ttl = :end REMOVE {', '.join(past)}"
+                        f"ADD #day :more, #minute :more SET #ttl = :end REMOVE {', '.join(past)}"
                     ),
                     ConditionExpression=" AND ".join(conditions),
                     ExpressionAttributeNames=names | past,
@@ -130,13 +130,17 @@ class DynamoKeys:
             response: Item = {**error.response}
             counted: Item = response.get("Item", {})
             spent = _number(counted, "requests") or 0
-            if key.per_day is not None and spent >= key.per_day:
+            if key.per_day is not None and spent + requests > key.per_day:
                 raise QuotaExceeded(
-                    f"the key's {key.per_day} requests of today are spent",
+                    f"the key's {key.per_day} requests of today are spent"
+                    if requests == 1
+                    else f"the key has {max(key.per_day - spent, 0)} of its {key.per_day} requests "
+                    f"of today left, not {requests}",
                     retry_after=(day + 1) * _DAY - now,
                 ) from error
             raise QuotaExceeded(
-                f"the key may make {key.per_minute} requests a minute",
+                f"the key may make {key.per_minute} requests a minute"
+                + (f", and this counts as {requests}" if requests > 1 else ""),
                 retry_after=(minute + 1) * _MINUTE - now,
             ) from error
 

@@ -40,13 +40,13 @@ class Keys(Protocol):
         """The record of the key with this hash."""
         ...
 
-    def count(self, key_sha256: str, key: Key, now: int) -> None:
-        """Count one more request.
+    def count(self, key_sha256: str, key: Key, now: int, requests: int = 1) -> None:
+        """Count so many more requests, all or none.
 
         Raises
         ------
         QuotaExceeded
-            It is one too many for the minute or the day.
+            They are too many for the minute or the day.
         """
         ...
 
@@ -56,8 +56,8 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
-def authorize(key: str, keys: Keys, *, now: int) -> Key:
-    """The record of a key that may make a request now; the request is counted.
+def identify(key: str, keys: Keys, *, now: int) -> Key:
+    """The record of a key that works now.
 
     Parameters
     ----------
@@ -71,16 +71,38 @@ def authorize(key: str, keys: Keys, *, now: int) -> Key:
     ------
     InvalidKey
         The key is missing, unknown, disabled or expired; the last three read alike to a guesser.
-    QuotaExceeded
-        The key has made all the requests it may make for now.
     """
     if not key:
         raise InvalidKey("a key is required: send it as the field key or the header x-api-key")
-    key_sha256 = hash_key(key)
-    record = keys.find(key_sha256)
+    record = keys.find(hash_key(key))
     expired = record is not None and record.expires_at is not None and now >= record.expires_at
     if record is None or record.disabled or expired:
         raise InvalidKey("the key is not valid")
+    return record
+
+
+def spend(key: str, record: Key, keys: Keys, *, now: int, requests: int = 1) -> None:
+    """Count so many requests of a key that has a quota, all or none.
+
+    Raises
+    ------
+    QuotaExceeded
+        They are more than the key may make for now.
+    """
     if record.per_minute is not None or record.per_day is not None:
-        keys.count(key_sha256, record, now)
+        keys.count(hash_key(key), record, now, requests)
+
+
+def authorize(key: str, keys: Keys, *, now: int) -> Key:
+    """The record of a key that may make a request now; the request is counted.
+
+    Raises
+    ------
+    InvalidKey
+        The key does not work.
+    QuotaExceeded
+        The key has made all the requests it may make for now.
+    """
+    record = identify(key, keys, now=now)
+    spend(key, record, keys, now=now)
     return record

@@ -61,6 +61,32 @@ class UploadReply(MediaReply):
     expires_seconds: Annotated[int, "How long that is good."]
 
 
+@dataclass(frozen=True, kw_only=True)
+class BatchReply:
+    """A batch that was started."""
+
+    id: Annotated[str, "Its name."]
+    total: Annotated[int, "How many pairs it has."]
+    link: Annotated[str, "Address that tells how far it is."]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressReply:
+    """How far a batch is."""
+
+    id: Annotated[str, "Its name."]
+    state: Annotated[str, "running, done or failed."]
+    total: Annotated[int | None, "How many pairs it has; null until they are counted."]
+    done: Annotated[int, "Pairs that were compared."]
+    failed: Annotated[int, "Pairs that could not be."]
+    progress: Annotated[float, "Both as a share of all, 0 to 1."]
+    results: Annotated[
+        str | None, "When done: presigned address of the results, a line of JSON for each pair."
+    ] = None
+    summary: Annotated[str | None, "In the end: presigned address of the summary."] = None
+    error: Annotated[str | None, "Why the batch failed."] = None
+
+
 def of_difference(found: Difference, links: Links) -> ImgdiffReply | Figures:
     """The reply of ``/imgdiff``."""
     figures = asdict(found.comparison)

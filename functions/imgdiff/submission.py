@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -56,9 +56,9 @@ def read_submission(query: str, content_type: str, body: bytes, *, max_bytes: in
         submission.values.setdefault(name, []).append(value)
     if not body:
         return submission
-    match content_type.partition(";")[0].strip().lower():
+    match media_type(content_type):
         case "application/json":
-            pairs = _json(body)
+            pairs = texts(json_object(body))
         case "application/x-www-form-urlencoded":
             pairs = iter(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
         case "multipart/form-data":
@@ -73,14 +73,37 @@ def read_submission(query: str, content_type: str, body: bytes, *, max_bytes: in
     return submission
 
 
-def _json(body: bytes) -> Iterator[tuple[str, str]]:
+def media_type(content_type: str) -> str:
+    """A content type without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body is.
+
+    Raises
+    ------
+    InvalidField
+        It is none.
+    """
     try:
         parsed: Any = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise InvalidField("the body is not valid JSON") from error
     if not isinstance(parsed, dict):
         raise InvalidField("the body must be a JSON object")
-    for name, value in parsed.items():
+    return parsed
+
+
+def texts(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The values of a JSON object as texts, as a form has them; null is none.
+
+    Raises
+    ------
+    InvalidField
+        A value is a list or an object.
+    """
+    for name, value in values.items():
         match value:
             case None:
                 continue

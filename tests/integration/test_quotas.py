@@ -264,7 +264,8 @@ def test_what_the_caller_gets(
 class ReadThenWrite(DynamoKeys):
     """Counts as it must not: what was read may have changed when it is written."""
 
-    def count(self, key_sha256: str, key: Key, now: int) -> None:
+    def count(self, key_sha256: str, key: Key, now: int, requests: int = 1) -> None:
+        assert requests == 1
         name = f"count#{key_sha256}#{now // DAY}"
         spent = int((self._item(name) or {"requests": {"N": "0"}})["requests"]["N"])
         for limit in (key.per_minute, key.per_day):

@@ -13,12 +13,14 @@ ADAPTERS = {
     "imgdiff.dynamo_keys",
     "imgdiff.event_bus",
     "imgdiff.fetch",
+    "imgdiff.s3_files",
     "imgdiff.s3_media",
     "imgdiff.s3_objects",
+    "imgdiff.step_functions",
 }
 COMPOSITION = "imgdiff.composition"
-ENTRY_POINTS = {"imgdiff.api", "imgdiff.worker"}
-USE_CASES = {"imgdiff.difference", "imgdiff.images", "imgdiff.pairs"}
+ENTRY_POINTS = {"imgdiff.api", "imgdiff.batch", "imgdiff.worker"}
+USE_CASES = {"imgdiff.batches", "imgdiff.difference", "imgdiff.images", "imgdiff.pairs"}
 
 OUTSIDE = {
     "boto3",
@@ -26,6 +28,7 @@ OUTSIDE = {
     "types_boto3_s3",
     "types_boto3_dynamodb",
     "types_boto3_events",
+    "types_boto3_stepfunctions",
     "urllib3",
 }
 FRAMEWORK = {"aws_lambda_powertools"}

@@ -25,7 +25,7 @@ PACKAGES = {"aws_lambda_powertools", "botocore", "imgdiff", "jmespath", "typing_
 # What reads a request and tells what to do: no adapter and none of the engine.
 OWN = {
     *("api", "caller", "composition", "deadline", "difference", "errors", "fields", "formats"),
-    *("images", "keys", "media", "operations", "replies", "settings", "submission"),
+    *("images", "keys", "media", "memory", "operations", "replies", "settings", "submission"),
 }
 HEAVY = {
     "numpy",

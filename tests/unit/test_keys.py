@@ -23,7 +23,8 @@ class FakeKeys:
         self.asked.append(key_sha256)
         return self._records.get(key_sha256)
 
-    def count(self, key_sha256: str, key: Key, now: int) -> None:
+    def count(self, key_sha256: str, key: Key, now: int, requests: int = 1) -> None:
+        assert requests == 1
         self.counted.append((key_sha256, key, now))
         if key.per_day == 0:
             raise QuotaExceeded("spent", retry_after=1)
