@@ -13,6 +13,8 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from imgdiff import memory
+from imgdiff.batches import is_batch
 from imgdiff.composition import deadline, services
 from imgdiff.errors import StorageUnavailable
 from imgdiff.notices import Notice, notices
@@ -27,10 +29,11 @@ _PROMPT_SECONDS = 30
 
 logger = Logger()
 metrics = Metrics()
+memory.bound()
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Bring the results up to date of whatever an event tells of.
 
@@ -80,12 +83,18 @@ def _handle(
 
 
 def _take(notice: Notice, *, repeated: bool) -> None:
-    pair = pair_of(notice.bucket, notice.key)
-    # What is made here is nobody's source.
-    if pair is None or notice.bucket == services().settings.results_bucket:
-        logger.info("ignored", bucket=notice.bucket, key=notice.key)
-        return
-    verdict = services().pairs.settle(pair, repeated=repeated)
-    if verdict:
-        metrics.add_metric(verdict.capitalize(), MetricUnit.Count, 1)
-    logger.info("settled", bucket=pair.bucket, pair=pair.name, verdict=verdict)
+    settings = services().settings
+    logger.append_keys(bucket=notice.bucket, key=notice.key)
+    if notice.bucket == settings.results_bucket:
+        # What is made here is nobody's source.
+        logger.info("ignored")
+    elif pair := pair_of(notice.bucket, notice.key):
+        verdict = services().pairs.settle(pair, repeated=repeated)
+        if verdict:
+            metrics.add_metric(verdict.capitalize(), MetricUnit.Count, 1)
+        logger.info("settled", verdict=verdict)
+    elif notice.bucket == settings.inbox_bucket and is_batch(notice.key):
+        batch = services().batches.start(notice.bucket, notice.key)
+        logger.info("started", run=batch and batch.run)
+    else:
+        logger.warning("ignored, as it is no pair's and no batch's name")

@@ -350,13 +350,15 @@ def test_what_cannot_be_read_fails_where_nobody_waits(work: Work) -> None:
         from_event_bridge("page.png"),
         from_event_bridge("other/page.png"),
         from_event_bridge("Source/page.png"),
+        from_event_bridge("batches/page.txt"),
+        from_event_bridge("batches/deep/page.jsonl"),
+        from_s3("batches/page.jsonl", bucket="theirs"),
         from_s3("target/page.png", name="ObjectRemoved:Delete"),
         {**from_event_bridge("target/page.png"), "detail-type": "Object Deleted"},
         {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": stack.INBOX},
         from_event_bridge("source/page.png", bucket=stack.RESULTS),
         from_event_bridge("results/page.png.png", bucket=stack.RESULTS),
     ],
-    ids=str,
 )
 def test_what_concerns_no_pair_is_acknowledged(work: Work, event: Json) -> None:
     work.put_pair("page.png")
@@ -425,6 +427,35 @@ def test_trouble_with_storage_is_no_result(
     work.run(queued(from_event_bridge("target/page.png"), received=2))
 
     assert work.document("results/page.png.json")["status"] == 200
+
+
+@pytest.fixture(scope="module")
+def machine() -> str:
+    """The ARN of a state machine whose executions do nothing."""
+    arn: str = boto3.client("stepfunctions").create_state_machine(
+        name="imgdiff-batches",
+        definition=json.dumps({"StartAt": "Any", "States": {"Any": {"Type": "Pass", "End": True}}}),
+        roleArn="arn:aws:iam::123456789012:role/any",
+    )["stateMachineArn"]
+    return arn
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_batch_is_started_once_for_each_version(work: Work, machine: str, way: str) -> None:
+    def started() -> list[str]:
+        executions = boto3.client("stepfunctions").list_executions(stateMachineArn=machine)
+        names = [each["name"] for each in executions["executions"]]
+        return [name for name in names if name.startswith(f"nightly-{way}-")]
+
+    key = f"batches/nightly-{way}.jsonl"
+    work.put(key, b'{"src": "a", "target": "b"}')
+    for _ in range(2):
+        work.run(WAYS[way](key))
+    assert len(started()) == 1
+
+    work.put(key, b'{"src": "a", "target": "c"}')
+    work.run(WAYS[way](key))
+    assert len(started()) == 2
 
 
 @pytest.mark.parametrize("name", [path.stem for path in EVENTS.glob("worker-*.json")])
