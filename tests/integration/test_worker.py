@@ -9,6 +9,7 @@ from urllib.parse import quote_plus
 
 import boto3
 import pytest
+from botocore.exceptions import ConnectionClosedError
 from types_boto3_s3 import S3Client
 
 from imgdiff import composition
@@ -427,6 +428,40 @@ def test_trouble_with_storage_is_no_result(
     work.run(queued(from_event_bridge("target/page.png"), received=2))
 
     assert work.document("results/page.png.json")["status"] == 200
+
+
+def test_a_result_whose_put_was_never_answered_is_told_of_later(
+    work: Work, services: composition.Services
+) -> None:
+    lost: list[str] = []
+
+    def lose(request: Any, **_: object) -> None:
+        if lost or not request.url.endswith(".json"):
+            return
+        lost.append(request.url)
+        told = {
+            name.lower().removeprefix("x-amz-meta-"): value.decode()
+            for name, value in request.headers.items()
+            if name.lower().startswith("x-amz-meta-")
+        }
+        content = request.body._raw.read()
+        options: Any = {"ContentType": "application/json", "Metadata": told}
+        work.put("results/page.png.json", content, bucket=stack.RESULTS, **options)
+        raise ConnectionClosedError(endpoint_url=request.url)
+
+    work.put_pair("page.png")
+    client = services.objects._client  # type: ignore[attr-defined]
+    client.meta.events.register_first("before-send.s3.PutObject", lose)
+
+    first = work.run(queued(from_event_bridge("target/page.png")))
+    assert lost
+    assert first == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+    assert not work.told()
+
+    second = work.run(queued(from_event_bridge("target/page.png"), received=2))
+    assert second == {"batchItemFailures": []}
+    assert [told["verdict"] for told in work.told()] == ["different"]
+    assert work.results() == {"results/page.png.json", "results/page.png.png"}
 
 
 @pytest.fixture(scope="module")
