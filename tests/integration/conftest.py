@@ -110,6 +110,18 @@ def aws() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def machine(aws: None) -> str:
+    """A state machine whose executions are started and do nothing; its ARN."""
+    del aws
+    made = boto3.client("stepfunctions").create_state_machine(
+        name="imgdiff-batches",
+        definition=json.dumps({"StartAt": "Any", "States": {"Any": {"Type": "Pass", "End": True}}}),
+        roleArn="arn:aws:iam::123456789012:role/any",
+    )
+    return str(made["stateMachineArn"])
+
+
 @pytest.fixture
 def services() -> Iterator[composition.Services]:
     """The handler's services, made anew; a test changes settings before it asks for them."""

@@ -13,12 +13,13 @@ from botocore.exceptions import ClientError
 from types_boto3_s3 import S3Client
 
 from imgdiff import composition
+from imgdiff.batch import lambda_handler
 from imgdiff.batches import Batch, is_batch
 from imgdiff.composition import Services
 from imgdiff.errors import NotFound, StorageUnavailable
 from local import front
 from local.stack import INBOX, RESULTS
-from tests.integration.conftest import BASE_URL, sample
+from tests.integration.conftest import BASE_URL, load, sample
 
 type Json = dict[str, Any]
 
@@ -26,18 +27,9 @@ PAGE = {"src": sample("page-source.png"), "target": sample("page-target.png")}
 PHOTO = {"src": sample("photo-source.jpg"), "target": sample("photo-target.jpg")}
 SAME = {"src": PAGE["src"], "target": PAGE["src"]}
 SIZES_DIFFER = {"src": PAGE["src"], "target": PHOTO["src"]}
-MACHINE = "imgdiff-batches"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def machine(aws: None) -> None:
-    """A state machine whose executions are started and do nothing."""
-    del aws
-    boto3.client("stepfunctions").create_state_machine(
-        name=MACHINE,
-        definition=json.dumps({"StartAt": "Any", "States": {"Any": {"Type": "Pass", "End": True}}}),
-        roleArn="arn:aws:iam::123456789012:role/any",
-    )
+pytestmark = pytest.mark.usefixtures("machine")
 
 
 @pytest.fixture(autouse=True)
@@ -81,8 +73,6 @@ def start(services: Services, key: str) -> Batch:
 
 def task(name: str, batch: Batch, items: list[Json] | None = None, *, seconds: float = 900) -> Json:
     """Have the handler do a task, before Lambda would end it after so many seconds."""
-    from imgdiff.batch import lambda_handler
-
     context: Any = front.Context("invocation", deadline=time.time() + seconds)
     event = {"task": name, "batch": asdict(batch)}
     return lambda_handler(event if items is None else {**event, "items": items}, context)
@@ -211,6 +201,18 @@ def test_a_file_that_is_gone_is_refused(s3: S3Client, services: Services) -> Non
     version = batch.file.version_id or ""
     s3.delete_object(Bucket=INBOX, Key=batch.file.key, VersionId=version)
     assert task("prepare", batch) == {"refused": "is gone"}
+
+
+def test_the_events(s3: S3Client) -> None:
+    """Those in ``events/``, in their order."""
+    name, batch = "example", Batch.read(load("batch-compare")["batch"])
+    put(s3, name, PAGE, {**PHOTO, "style": "none"}, "{")
+    current = json.dumps({"run": batch.run, "modified": ""}).encode()
+    s3.put_object(Bucket=RESULTS, Key=f"batches/{name}/run.json", Body=current)
+    for event in ("batch-prepare", "batch-compare", "batch-summarise"):
+        context: Any = front.Context("invocation", deadline=time.time() + 900)
+        answer = lambda_handler(load(event), context)
+    assert answer == {"total": 3, "done": 2, "failed": 1}
 
 
 # Tasks that are repeated, or end before their time.
@@ -387,18 +389,14 @@ def test_names(key: str, expected: bool) -> None:  # noqa: FBT001
     assert is_batch(key) == expected
 
 
-def executions() -> list[str]:
-    client = boto3.client("stepfunctions")
-    arn = f"arn:aws:states:us-east-1:123456789012:stateMachine:{MACHINE}"
-    return [item["name"] for item in client.list_executions(stateMachineArn=arn)["executions"]]
-
-
-def test_a_file_is_started_once(s3: S3Client, services: Services) -> None:
+def test_a_file_is_started_once(s3: S3Client, services: Services, machine: str) -> None:
     name = "n" * 80
     key = put(s3, name, PAGE)
     batch = start(services, key)
     assert start(services, key) == batch
-    assert executions().count(f"{'n' * 63}-{batch.run}") == 1
+    executions = boto3.client("stepfunctions").list_executions(stateMachineArn=machine)
+    names = [execution["name"] for execution in executions["executions"]]
+    assert names.count(f"{'n' * 63}-{batch.run}") == 1
     again = start(services, put(s3, name, PAGE))
     assert again.run != batch.run
 
@@ -460,7 +458,7 @@ def _conditional(s3: S3Client) -> Callable[..., None]:
         expected = headers["If-Match"].decode() if "If-Match" in headers else etag
         if etag if "If-None-Match" in headers else expected != etag:
             answer: Any = {"HTTPStatusCode": 412, "RetryAttempts": 0}
-            raise ClientError({"Error": {}, "ResponseMetadata": answer}, "any")
+            raise ClientError({"Error": {"Code": "any"}, "ResponseMetadata": answer}, "any")
 
     return check
 
@@ -494,7 +492,7 @@ def test_a_newer_run_between_the_check_and_the_results(
 # How far it is.
 
 
-def test_progress(s3: S3Client, services: Services) -> None:
+def test_progress(s3: S3Client, services: Services, machine: str) -> None:
     batch = start(services, put(s3, "far", PAGE, SAME, SIZES_DIFFER, SAME))
 
     def told() -> tuple[Any, ...]:
@@ -513,7 +511,8 @@ def test_progress(s3: S3Client, services: Services) -> None:
     for item in items[1:]:
         task("compare", batch, [item])
     assert told() == ("running", 4, 3, 1, 1.0, None)
-    stop(batch)
+    execution = f"{machine.replace(':stateMachine:', ':execution:')}:{batch.execution}"
+    boto3.client("stepfunctions").stop_execution(executionArn=execution)
     assert told() == ("failed", 4, 3, 1, 1.0, "the batch was stopped")
 
     task("summarise", batch)
@@ -522,11 +521,6 @@ def test_progress(s3: S3Client, services: Services) -> None:
     assert (found.progress, found.error) == (1.0, None)
     assert "X-Amz-Expires=300" in (found.results or "")
     assert f"{RESULTS}.s3" in (found.summary or "")
-
-
-def stop(batch: Batch) -> None:
-    arn = f"arn:aws:states:us-east-1:123456789012:execution:{MACHINE}:{batch.execution}"
-    boto3.client("stepfunctions").stop_execution(executionArn=arn)
 
 
 def test_a_batch_of_long_ago(s3: S3Client, services: Services) -> None:

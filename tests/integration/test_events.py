@@ -5,6 +5,8 @@ import pytest
 from tests.integration.conftest import EVENTS, Invoke, load
 
 STATUSES = {
+    "batches": 200,
+    "batches-progress": 404,
     "crop": 200,
     "health": 200,
     "imgdiff": 200,
@@ -29,6 +31,7 @@ def test_every_event_is_known() -> None:
     assert {name for name in names if not name.startswith(OTHERS)} == STATUSES.keys()
 
 
+@pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize(("name", "status"), STATUSES.items())
 def test_event(invoke: Invoke, name: str, status: int) -> None:
     assert invoke(load(name)).status == status
