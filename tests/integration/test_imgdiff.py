@@ -79,6 +79,26 @@ def test_blob_answers_the_image_and_stores_nothing(invoke: Invoke, s3: S3Client)
     assert stored(s3) == before
 
 
+def test_style_none_answers_figures_alone_and_stores_nothing(get: Get, s3: S3Client) -> None:
+    before = stored(s3)
+    whole = get("/imgdiff", PAGE).json()
+    kept = stored(s3)
+    reply = get("/imgdiff", {**PAGE, "style": "none"}).json()
+
+    assert len(kept - before) == 1
+    assert stored(s3) == kept
+    assert reply == {
+        name: value for name, value in whole.items() if name not in ("id", "link", "ssl_link")
+    }
+
+
+def test_style_none_has_no_image_to_answer(get: Get) -> None:
+    reply = get("/imgdiff", {**PAGE, "style": "none", "blob": "true"})
+
+    assert reply.status == 400
+    assert reply.json()["error"] == "style none makes no image that blob could answer"
+
+
 @pytest.mark.parametrize("value", ["true", "True", "TRUE", "1", "yes", "on"])
 def test_blob_spelled_true(get: Get, value: str) -> None:
     assert get("/imgdiff", {**PAGE, "blob": value}).headers["content-type"] == "image/png"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgdiff.media import Links, is_id, new_id
+from imgdiff.media import Links, is_id, new_id, result_id, result_of
 
 HEX = "0123456789abcdef0123456789abcdef"
 ID = f"{HEX}.png"
@@ -62,6 +62,26 @@ def test_id(text: str) -> None:
 )
 def test_no_id(text: str) -> None:
     assert not is_id(text)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1024))
+def test_the_id_of_a_result_tells_where_it_is(name: str) -> None:
+    media_id = result_id(HEX, f"results/{name}.png")
+
+    assert is_id(media_id)
+    assert result_of(media_id) == (HEX, f"results/{name}.png")
+    assert LINKS.media_id(LINKS.link(media_id)) == media_id
+
+
+@pytest.mark.parametrize("text", [ID, f"{HEX}-0123456789ab.png", f"{HEX}_.png", f"{HEX}_a/b.png"])
+def test_no_id_of_a_result(text: str) -> None:
+    assert result_of(text) is None
+
+
+@pytest.mark.parametrize("text", [f"{HEX}_A.png", f"{HEX}__w.png"])
+def test_an_id_that_names_nothing_is_of_no_result(text: str) -> None:
+    assert is_id(text)
+    assert result_of(text) is None
 
 
 def test_link() -> None:

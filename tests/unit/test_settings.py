@@ -184,6 +184,21 @@ def test_networks(text: str, networks: list[str]) -> None:
     assert _value("FETCH_ALLOWED_NETWORKS", text) == tuple(map(ip_network, networks))
 
 
+@pytest.mark.parametrize(
+    ("text", "arns"),
+    [
+        ("", ()),
+        ("arn:aws:s3:::a", ("arn:aws:s3:::a",)),
+        (
+            "arn:aws:s3:::a, arn:aws-us-gov:s3:::a/b*",
+            ("arn:aws:s3:::a", "arn:aws-us-gov:s3:::a/b*"),
+        ),
+    ],
+)
+def test_arns(text: str, arns: tuple[str, ...]) -> None:
+    assert _value("INPUT_ARNS", text) == arns
+
+
 @pytest.mark.parametrize(("text", "flag"), [("true", True), ("false", False)])
 def test_ipv6(text: str, *, flag: bool) -> None:
     assert _value("FETCH_IPV6", text) is flag
@@ -191,12 +206,16 @@ def test_ipv6(text: str, *, flag: bool) -> None:
 
 PORTS = "numbers of ports, joined by commas"
 HOSTS = "names of hosts, such as example.com or *.example.com, joined by commas"
+ARNS = "ARNs of S3 objects, such as arn:aws:s3:::bucket/prefix*, joined by commas"
 NETWORKS = "networks, such as 10.1.0.0/16, joined by commas"
 
 
 @pytest.mark.parametrize(
     ("variable", "text", "allowed"),
     [
+        ("INPUT_ARNS", "bucket", ARNS),
+        ("INPUT_ARNS", "arn:aws:s3:::", ARNS),
+        ("INPUT_ARNS", "arn:aws:sqs:::queue", ARNS),
         *(
             ("FETCH_ALLOWED_PORTS", text, PORTS)
             for text in (
