@@ -10,8 +10,11 @@ from urllib.parse import urlencode
 import urllib3
 from werkzeug.serving import make_server
 
-from local.front import Workers, application
-from local.stack import KEY, SAMPLES, Stack, enter, fill, sample_id
+from local import batches
+from local.front import TIMEOUT_SECONDS, WORKERS, Workers, application
+from local.inbox import Poller, wire
+from local.stack import INBOX, KEY, RESULTS, SAMPLES, Stack, enter, fill, sample_id
+from local.template import AT_ONCE, resources
 
 HOST = "127.0.0.1"
 
@@ -23,8 +26,13 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     signal.signal(signal.SIGINT, lambda *_: sys.exit())
 
-    workers = Workers()
-    server = make_server(HOST, port, application(workers.invoke), threaded=True)
+    template = resources()
+    api = Workers(template["ApiFunction"]["Handler"], seconds=TIMEOUT_SECONDS, number=WORKERS)
+    worker, batch = (
+        Workers(template[name]["Handler"], seconds=template[name]["Timeout"], number=AT_ONCE)
+        for name in ("WorkerFunction", "BatchFunction")
+    )
+    server = make_server(HOST, port, application(api.invoke), threaded=True)
     base_url = f"http://{HOST}:{server.server_port}"
     try:
         stack = Stack(HOST, port and port + 1)
@@ -32,34 +40,53 @@ def main() -> None:
         sys.exit(f"Port {port + 1}, for the AWS endpoint, is in use: choose others with PORT=…")
     enter(stack.endpoint, base_url)
     fill()
+    batches.run_tasks(batch.invoke)
+    machine = threading.Thread(
+        target=batches.create, args=[template["BatchStateMachine"]["Definition"]], daemon=True
+    )
+    machine.start()
+    poller = Poller(
+        wire(template),
+        worker.invoke,
+        most=template["WorkerFunction"]["Events"]["Inbox"]["Properties"]["BatchSize"],
+    )
+    poller.start(AT_ONCE)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         _introduce(base_url, stack)
+        machine.join()
+        print(
+            "Open the link in a browser to see the difference. Ctrl-C ends the service.", flush=True
+        )
         signal.pause()
     finally:
+        poller.stop()
         server.shutdown()
-        workers.stop()
+        for workers in (api, worker, batch):
+            workers.stop()
         stack.stop()
 
 
 def _introduce(base_url: str, stack: Stack) -> None:
     links = [f"{base_url}/media/{sample_id(name)}" for name in SAMPLES]
     query = {"src": links[0], "target": links[1], "key": KEY}
+    put = f"aws --no-sign-request --endpoint-url {stack.endpoint} s3 cp samples"
     print(
         f"\nimgdiff is at {base_url}, its AWS endpoint at {stack.endpoint}\n\n"
         f"  key      {KEY}\n"
         f"  samples  {links[0]}\n"
         + "".join(f"           {link}\n" for link in links[1:])
-        + "\nCompare two images:\n\n"
+        + "\nCompare a pair of files:\n\n"
+        f"  {put}/page-source.png s3://{INBOX}/source/page.png\n"
+        f"  {put}/page-target.png s3://{INBOX}/target/page.png\n\n"
+        f"The result is s3://{RESULTS}/results/page.png.json then, the picture beside it.\n"
+        "\nCompare two images:\n\n"
         f"  curl '{base_url}/imgdiff?{urlencode(query, safe=':/')}'\n",
         flush=True,
     )
     # On a busy machine, the worker that this starts takes its time.
     reply = urllib3.request("GET", f"{base_url}/imgdiff", fields=query, timeout=60, retries=False)
-    print(json.dumps(reply.json(), indent=2))
-    print(
-        "\nOpen the link in a browser to see the difference. Ctrl-C ends the service.", flush=True
-    )
+    print(json.dumps(reply.json(), indent=2) + "\n", flush=True)
 
 
 if __name__ == "__main__":

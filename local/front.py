@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from multiprocessing import active_children, get_context
 from multiprocessing.connection import Connection
 from queue import Empty, LifoQueue
@@ -28,9 +29,9 @@ from werkzeug.wsgi import get_input_stream
 
 PAYLOAD_BYTES = 6 * 1024 * 1024
 TIMEOUT_SECONDS = 30
-_WORKERS = 8
+WORKERS = 8
 # Three wait for each that runs: a burst passes, and who is let in is served within seconds.
-_REQUESTS = 4 * _WORKERS
+_REQUESTS = 4 * WORKERS
 _PIECE_BYTES = 64 * 1024
 # All else, forms and bodies without a type included, comes in base64.
 _TEXT = ("text/", "application/json", "application/javascript", "application/xml")
@@ -93,14 +94,40 @@ def event(request: Request) -> dict[str, Any]:
     }
 
 
-class Workers:
-    """Processes that run the handler, one event at a time each."""
+class FunctionFailed(Exception):
+    """The handler raised.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    answer : dict
+        What Lambda answers then.
+    """
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        super().__init__(answer["errorType"])
+        self.answer = answer
+
+
+class Workers:
+    """Processes that run a handler, one event at a time each.
+
+    Parameters
+    ----------
+    handler : str
+        Its module and name, such as ``imgdiff.api.lambda_handler``.
+    seconds : float
+        When an invocation is ended, and how long one waits for an idle worker.
+    number : int
+        How many there are at most.
+    """
+
+    def __init__(self, handler: str, *, seconds: float, number: int) -> None:
+        self._handler = handler
+        self._seconds = seconds
         # None for one that has not started: the last put is the first taken, as Lambda prefers
         # what is warm.
         self._idle: LifoQueue[_Worker | None] = LifoQueue()
-        for _ in range(_WORKERS):
+        for _ in range(number):
             self._idle.put(None)
 
     def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
@@ -110,21 +137,25 @@ class Workers:
         ------
         TimeoutError
             No worker was idle in time, or the one that took the event was not done in time.
+        FunctionFailed
+            The handler raised.
         EOFError, OSError
             The worker ended instead.
         """
         try:
-            worker = self._idle.get(timeout=TIMEOUT_SECONDS)
+            worker = self._idle.get(timeout=self._seconds)
         except Empty:
             raise TimeoutError from None
         try:
             if worker is None or not worker.is_alive():
-                worker = _Worker()
-            reply = worker.run(event)
+                worker = _Worker(self._handler)
+            failed, reply = worker.run(event, self._seconds)
         except Exception:
             self._idle.put(None)
             raise
         self._idle.put(worker)
+        if failed:
+            raise FunctionFailed(reply)
         return reply
 
     def stop(self) -> None:
@@ -134,41 +165,51 @@ class Workers:
 
 
 class _Worker:
-    def __init__(self) -> None:
+    def __init__(self, handler: str) -> None:
         spawn = get_context("spawn")
         self._connection, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_work, args=(theirs,), daemon=True)
+        self._process = spawn.Process(target=_work, args=(theirs, handler), daemon=True)
         self._process.start()
         theirs.close()
         # As on Lambda, starting has a time of its own.
-        self._receive()
+        self._receive(TIMEOUT_SECONDS)
 
     def is_alive(self) -> bool:
         return self._process.is_alive()
 
-    def run(self, event: dict[str, Any]) -> dict[str, Any]:
-        self._connection.send(event)
-        reply: dict[str, Any] = self._receive()
-        return reply
+    def run(self, event: dict[str, Any], seconds: float) -> tuple[bool, dict[str, Any]]:
+        self._connection.send((event, seconds))
+        answer: tuple[bool, dict[str, Any]] = self._receive(seconds)
+        return answer
 
-    def _receive(self) -> Any:
-        if not self._connection.poll(TIMEOUT_SECONDS):
+    def _receive(self, seconds: float) -> Any:
+        if not self._connection.poll(seconds):
             self._process.kill()
             raise TimeoutError
         return self._connection.recv()
 
 
-def _work(connection: Connection) -> None:
+def _work(connection: Connection, handler: str) -> None:
     # An interrupt at the terminal reaches every process; the workers are ended by the front.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from imgdiff.api import lambda_handler
+    module, _, name = handler.rpartition(".")
+    handle = getattr(import_module(module), name)
 
     connection.send("started")
     with suppress(EOFError):
         while True:
-            event = connection.recv()
-            context: Any = Context(uuid.uuid4().hex, time.time() + TIMEOUT_SECONDS)
-            connection.send(lambda_handler(event, context))
+            event, seconds = connection.recv()
+            context: Any = Context(uuid.uuid4().hex, time.time() + seconds)
+            connection.send(_handle(handle, event, context))
+
+
+def _handle(
+    handle: Callable[..., dict[str, Any]], event: dict[str, Any], context: Any
+) -> tuple[bool, dict[str, Any]]:
+    try:
+        return False, handle(event, context)
+    except Exception as error:  # noqa: BLE001 - as Lambda does, whatever the handler raises
+        return True, {"errorType": type(error).__name__, "errorMessage": str(error)}
 
 
 def application(

@@ -1,4 +1,4 @@
-"""Embedded AWS: S3 and DynamoDB by moto, in this process, with a key and sample images in them."""
+"""Embedded AWS: moto's, in this process, with a key and sample images in it."""
 
 import logging
 import mimetypes
@@ -16,6 +16,8 @@ SAMPLES = ("page-source.png", "page-target.png", "photo-source.jpg", "photo-targ
 
 INBOX = "imgdiff-inbox"
 RESULTS = "imgdiff-results"
+MACHINE = "imgdiff-batches"
+REGION, ACCOUNT = "us-east-1", "123456789012"
 
 _BUCKET = "imgdiff-media"
 _TABLE = "imgdiff-keys"
@@ -40,7 +42,7 @@ def environment(endpoint: str, base_url: str) -> Mapping[str, str]:
     return {
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -49,7 +51,7 @@ def environment(endpoint: str, base_url: str) -> Mapping[str, str]:
         "KEYS_TABLE": _TABLE,
         "INBOX_BUCKET": INBOX,
         "RESULTS_BUCKET": RESULTS,
-        "BATCH_STATE_MACHINE": "arn:aws:states:us-east-1:123456789012:stateMachine:imgdiff-batches",
+        "BATCH_STATE_MACHINE": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{MACHINE}",
         "MEDIA_BASE_URL": base_url,
         "OPENBLAS_NUM_THREADS": "1",
         "POWERTOOLS_SERVICE_NAME": "imgdiff",
@@ -122,6 +124,8 @@ class Stack:
         self._server.start()
         found_host, found_port = self._server.get_host_and_port()
         self.endpoint = f"http://{found_host}:{found_port}"
+        # Where moto's state machines find the services that they call.
+        os.environ["MOTO_PORT"] = str(found_port)
 
     def stop(self) -> None:
         """End the embedded AWS; what it held is gone."""

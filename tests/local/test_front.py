@@ -17,10 +17,10 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from local import front
-from local.front import Workers, application, event
+from local.front import FunctionFailed, Workers, application, event
 from local.stack import environment
 
+HANDLER = "imgdiff.api.lambda_handler"
 SLOTS = 32
 CHUNKED = "Transfer-Encoding: chunked"
 
@@ -156,7 +156,7 @@ def test_a_body_in_chunks_is_whole_or_refused(
 def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Workers]:
     for name, value in environment("http://127.0.0.1:9", "http://127.0.0.1:9").items():
         monkeypatch.setenv(name, value)
-    running = Workers()
+    running = Workers(HANDLER, seconds=30, number=8)
     yield running
     running.stop()
 
@@ -175,7 +175,7 @@ def test_a_worker_that_hangs_is_replaced(workers: Workers, monkeypatch: pytest.M
     (hung,) = started()
     os.kill(hung, signal.SIGSTOP)
     with monkeypatch.context() as hasty:
-        hasty.setattr(front, "TIMEOUT_SECONDS", 0.1)
+        hasty.setattr(workers, "_seconds", 0.1)
         with pytest.raises(TimeoutError):
             works(workers)
     assert works(workers)
@@ -208,15 +208,15 @@ def test_a_worker_that_ended_idle_is_not_noticed(workers: Workers) -> None:
     assert works(workers)
 
 
-def test_a_function_that_fails_is_replaced(workers: Workers) -> None:
-    with pytest.raises(EOFError):
+def test_what_the_handler_raises_is_told_and_it_goes_on(workers: Workers) -> None:
+    with pytest.raises(FunctionFailed) as raised:
         workers.invoke({})
+    assert raised.value.answer["errorType"] == "KeyError"
+    (worker,) = started()
     assert works(workers)
-    assert workers._idle.qsize() == 8
+    assert started() == {worker}
 
 
-def test_no_worker_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front, "_WORKERS", 0)
-    monkeypatch.setattr(front, "TIMEOUT_SECONDS", 0.1)
+def test_no_worker_in_time() -> None:
     with pytest.raises(TimeoutError):
-        works(Workers())
+        works(Workers(HANDLER, seconds=0.1, number=0))
