@@ -131,11 +131,11 @@ def test_a_file_that_breaks_off(
     read = StreamingBody.read
     asked: list[int] = []
 
-    def once(stream: StreamingBody, amount: int) -> bytes:
-        asked.append(amount)
+    def once(stream: StreamingBody, amt: int) -> bytes:
+        asked.append(amt)
         if len(asked) > 1:
             raise ReadTimeoutError(endpoint_url="any")
-        return read(stream, amount)
+        return read(stream, amt)
 
     monkeypatch.setattr(StreamingBody, "read", once)
     with pytest.raises(StorageUnavailable):
