@@ -39,10 +39,12 @@ def keys() -> DynamoKeys:
     return DynamoKeys(adapters.client("dynamodb", Deadline()), TABLE)
 
 
-def refused(keys: DynamoKeys, key_sha256: str, key: Key, now: int) -> QuotaExceeded | None:
-    """Count a request; how it was refused."""
+def refused(
+    keys: DynamoKeys, key_sha256: str, key: Key, now: int, requests: int = 1
+) -> QuotaExceeded | None:
+    """Count so many requests; how they were refused."""
     try:
-        keys.count(key_sha256, key, now)
+        keys.count(key_sha256, key, now, requests)
     except QuotaExceeded as error:
         return error
     return None
@@ -100,10 +102,28 @@ def test_the_error_names_the_limit(keys: DynamoKeys) -> None:
     ]
 
 
+def test_the_error_tells_what_is_left(keys: DynamoKeys) -> None:
+    key, key_sha256 = Key("both", per_minute=3, per_day=5), secrets.token_hex()
+    asked = ((0, 6), (0, 4), (0, 2), (0, 2), (60, 4), (60, 3), (120, 1))
+    assert [str(refused(keys, key_sha256, key, MIDNIGHT + now, more)) for now, more in asked] == [
+        "the key has 5 of its 5 requests of today left, not 6",
+        "the key may make 3 requests a minute, and this counts as 4",
+        "None",
+        "the key may make 3 requests a minute, and this counts as 2",
+        "the key has 3 of its 5 requests of today left, not 4",
+        "None",
+        "the key's 5 requests of today are spent",
+    ]
+    assert counted(key_sha256, MIDNIGHT)["requests"] == {"N": "5"}
+
+
 LIMITS = st.none() | st.integers(0, 4)
-# Seconds since the request before, and how late a request is whose minute may be over by then.
+# Seconds since the request before, how late a request is whose minute may be over by then, and as
+# how many it counts.
 STEPS = st.tuples(
-    st.sampled_from([0, 0, 0, 1, 20, 60, 11 * MINUTE, 13 * MINUTE, HOUR, DAY]), st.integers(0, 29)
+    st.sampled_from([0, 0, 0, 1, 20, 60, 11 * MINUTE, 13 * MINUTE, HOUR, DAY]),
+    st.integers(0, 29),
+    st.sampled_from([1, 1, 1, 2, 3]),
 )
 
 
@@ -117,30 +137,31 @@ def test_as_counted_by_hand(
     keys: DynamoKeys,
     limits: tuple[int | None, int | None],
     clock: int,
-    steps: list[tuple[int, int]],
+    steps: list[tuple[int, int, int]],
 ) -> None:
     per_minute, per_day = limits
     key, key_sha256 = Key("any", per_minute=per_minute, per_day=per_day), secrets.token_hex()
     passed: list[int] = []
 
-    def spent(limit: int | None, period: int, now: int) -> bool:
-        return limit is not None and limit <= sum(now // period == at // period for at in passed)
+    def spent(limit: int | None, period: int, now: int, requests: int) -> bool:
+        counted = sum(now // period == at // period for at in passed)
+        return limit is not None and limit < counted + requests
 
-    for seconds, late in steps:
+    for seconds, late, requests in steps:
         clock += seconds
         now = MIDNIGHT + clock - late
         period = next(
             (
                 period
                 for limit, period in ((per_day, DAY), (per_minute, MINUTE))
-                if spent(limit, period, now)
+                if spent(limit, period, now, requests)
             ),
             None,
         )
-        error = refused(keys, key_sha256, key, now)
+        error = refused(keys, key_sha256, key, now, requests)
         assert (error and int(error.headers["Retry-After"])) == (period and period - now % period)
         if error is None:
-            passed.append(now)
+            passed += [now] * requests
 
 
 def test_keys_count_apart(keys: DynamoKeys) -> None:

@@ -10,6 +10,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import ignored_auth
+from schemathesis.transport.serialization import serialize_binary
 
 from imgdiff.addresses import Guard, is_ip
 from imgdiff.errors import ImgdiffError
@@ -47,6 +48,11 @@ def with_useful_default(schema: dict[str, Any]) -> dict[str, Any]:
     if "anyOf" in schema and schema.get("default") in DEFAULTS:
         schema["default"] = DEFAULTS[schema["default"]]
     return schema
+
+
+@schemathesis.serializer("application/jsonl", "application/x-ndjson", "application/json-lines")
+def lines(_context: Any, value: Any) -> Any:
+    return serialize_binary(value)
 
 
 schemathesis.openapi.format("uri", st.sampled_from(LINKS) | st.sampled_from([GONE, *REFUSED]))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgdiff.errors import InvalidKey, QuotaExceeded
-from imgdiff.keys import Key, authorize, hash_key
+from imgdiff.keys import Key, authorize, hash_key, identify, spend
 
 ALICE = Key("alice")
 NOW = 1_800_000_000
@@ -24,8 +24,7 @@ class FakeKeys:
         return self._records.get(key_sha256)
 
     def count(self, key_sha256: str, key: Key, now: int, requests: int = 1) -> None:
-        assert requests == 1
-        self.counted.append((key_sha256, key, now))
+        self.counted += [(key_sha256, key, now)] * requests
         if key.per_day == 0:
             raise QuotaExceeded("spent", retry_after=1)
 
@@ -110,6 +109,13 @@ def test_request_of_a_key_with_a_quota_is_counted(keys: FakeKeys) -> None:
     key = authorize("metered", keys, now=NOW)
 
     assert keys.counted == [(hash_key("metered"), key, NOW)]
+
+
+def test_a_request_may_count_as_several(keys: FakeKeys) -> None:
+    key = identify("metered", keys, now=NOW)
+    assert keys.counted == []
+    spend("metered", key, keys, now=NOW, requests=9)
+    assert keys.counted == [(hash_key("metered"), key, NOW)] * 9
 
 
 def test_request_of_a_key_without_a_quota_is_not_counted(keys: FakeKeys) -> None:
