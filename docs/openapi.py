@@ -278,7 +278,7 @@ def _value(declared: Field[Any], *, in_json: bool = False) -> Json:
 
 def _answers(operation: Operation) -> Json:
     replies = [{"$ref": f"#/components/schemas/{reply.__name__}"} for reply in operation.replies]
-    content: Json = {"application/json": {"oneOf": replies} if replies[1:] else replies[0]}
+    content: Json = {"application/json": {"anyOf": replies} if replies[1:] else replies[0]}
     if not any(declared.name == "blob" for declared in fields(operation.fields)):
         return {"200": _response("Done.", content)}
     done = _response("Done; with `blob`, the image.", content | {"image/*": BYTES})
