@@ -31,7 +31,7 @@ def wire(template: Mapping[str, Any]) -> str:
     sqs, events, s3 = (boto3.client(service) for service in ("sqs", "events", "s3"))
     for name, resource in ((DEAD_LETTERS, "InboxDeadLetters"), (QUEUE, "InboxQueue")):
         attributes = {each: json.dumps(value) for each, value in template[resource].items()}
-        queue = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+        queue: str = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     rule = template["InboxRule"]
     events.put_rule(Name=_RULE, EventPattern=json.dumps(rule["EventPattern"]))
     events.put_targets(Rule=_RULE, Targets=rule["Targets"])

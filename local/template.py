@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from local.stack import ACCOUNT, INBOX, REGION, RESULTS
 
@@ -25,7 +25,7 @@ _VALUES = {
 }
 
 
-class _Loader(yaml.CSafeLoader):
+class _Loader(yaml.CSafeLoader):  # type: ignore[misc]
     pass
 
 
