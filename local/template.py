@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from local.stack import ACCOUNT, INBOX, REGION, RESULTS
 
@@ -25,7 +25,7 @@ _VALUES = {
 }
 
 
-class _Loader(yaml.CSafeLoader):  # type: ignore[misc]
+class _Loader(yaml.CSafeLoader):
     pass
 
 
