@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
@@ -32,7 +33,14 @@ def main() -> None:
         Workers(template[name]["Handler"], seconds=template[name]["Timeout"], number=AT_ONCE)
         for name in ("WorkerFunction", "BatchFunction")
     )
-    server = make_server(HOST, port, application(api.invoke), threaded=True)
+    batches_run = threading.Event()
+
+    def invoke(event: dict[str, Any]) -> dict[str, Any]:
+        if event["rawPath"].startswith("/batches"):
+            batches_run.wait(timeout=TIMEOUT_SECONDS)
+        return api.invoke(event)
+
+    server = make_server(HOST, port, application(invoke), threaded=True)
     base_url = f"http://{HOST}:{server.server_port}"
     try:
         stack = Stack(HOST, port and port + 1)
@@ -40,24 +48,22 @@ def main() -> None:
         sys.exit(f"Port {port + 1}, for the AWS endpoint, is in use: choose others with PORT=…")
     enter(stack.endpoint, base_url)
     fill()
-    batches.run_tasks(batch.invoke)
-    machine = threading.Thread(
-        target=batches.create, args=[template["BatchStateMachine"]["Definition"]], daemon=True
-    )
-    machine.start()
     poller = Poller(
         wire(template),
         worker.invoke,
         most=template["WorkerFunction"]["Events"]["Inbox"]["Properties"]["BatchSize"],
     )
-    poller.start(AT_ONCE)
+
+    def run_batches() -> None:
+        batches.run(template["BatchStateMachine"]["Definition"], batch.invoke)
+        batches_run.set()
+        poller.start(AT_ONCE)
+
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         _introduce(base_url, stack)
-        machine.join()
-        print(
-            "Open the link in a browser to see the difference. Ctrl-C ends the service.", flush=True
-        )
+        # Only now, as it takes seconds: who is faster waits, in the front or in the queue.
+        threading.Thread(target=run_batches, daemon=True).start()
         signal.pause()
     finally:
         poller.stop()
@@ -86,7 +92,10 @@ def _introduce(base_url: str, stack: Stack) -> None:
     )
     # On a busy machine, the worker that this starts takes its time.
     reply = urllib3.request("GET", f"{base_url}/imgdiff", fields=query, timeout=60, retries=False)
-    print(json.dumps(reply.json(), indent=2) + "\n", flush=True)
+    print(json.dumps(reply.json(), indent=2))
+    print(
+        "\nOpen the link in a browser to see the difference. Ctrl-C ends the service.", flush=True
+    )
 
 
 if __name__ == "__main__":

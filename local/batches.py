@@ -13,15 +13,17 @@ from local.stack import ACCOUNT, MACHINE, REGION
 _ROLE = f"arn:aws:iam::{ACCOUNT}:role/imgdiff-batches"
 
 
-def run_tasks(invoke: Callable[[dict[str, Any]], Any]) -> None:
-    """Have moto's state machines run, and their Lambda tasks by ``invoke``.
+def run(definition: dict[str, Any], invoke: Callable[[dict[str, Any]], Any]) -> None:
+    """Create the state machine, its tasks done by ``invoke``.
 
-    It is moto's Lambda without Docker, which has no runtime, that gets one.
+    It takes seconds, most of them moto's to learn the language.
     """
     from moto.awslambda_simple.models import lambda_simple_backends
     from moto.core.config import default_user_config
 
-    def run(_name: str, _qualifier: Any, body: str, _headers: Any, told: dict[str, str]) -> bytes:
+    def run_task(
+        _name: str, _qualifier: Any, body: str, _headers: Any, told: dict[str, str]
+    ) -> bytes:
         try:
             answer = invoke(json.loads(body))
         except FunctionFailed as failed:
@@ -37,13 +39,10 @@ def run_tasks(invoke: Callable[[dict[str, Any]], Any]) -> None:
 
     # A choice that finds nothing at a path is an error to it, and told at length.
     logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
-    default_user_config["lambda"] = {"use_docker": False}
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
-    lambda_simple_backends[ACCOUNT][REGION].invoke = run  # type: ignore[method-assign,assignment]
-
-
-def create(definition: dict[str, Any]) -> None:
-    """Create the state machine; it takes seconds, most of them moto's to learn its language."""
+    # moto's Lambda that needs no Docker has no runtime either: this is one.
+    default_user_config["lambda"] = {"use_docker": False}
+    lambda_simple_backends[ACCOUNT][REGION].invoke = run_task  # type: ignore[method-assign,assignment]
     boto3.client("stepfunctions").create_state_machine(
         name=MACHINE, definition=json.dumps(runnable(definition)), roleArn=_ROLE
     )

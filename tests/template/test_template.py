@@ -116,6 +116,7 @@ ALLOWED = {
         ("s3:GetObjectVersion", "${InboxBucket.Arn}/*"),
         ("s3:ListBucket", "${InboxBucket.Arn}"),
         ("s3:GetObject", "${MediaBucket.Arn}/media/*"),
+        ("s3:GetObject", BUCKETS),
         ("s3:ListBucket", "${MediaBucket.Arn}"),
         ("dynamodb:GetItem", "${KeysTable.Arn}"),
         *(
@@ -466,6 +467,13 @@ def test_a_layer_is_built_for_its_architecture(
     assert f"manylinux2014_{other}" not in recipe
 
 
+@EVERY_FUNCTION
+def test_every_function_is_built_alike(name: str) -> None:
+    recipe = make("functions", "--dry-run", f"build-{name}", "ARTIFACTS_DIR=built")
+
+    assert recipe == make("functions", "--dry-run", "build-ApiFunction", "ARTIFACTS_DIR=built")
+
+
 @pytest.fixture(scope="module")
 def function(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the function and answer where it is."""
@@ -477,11 +485,15 @@ def function(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_function_is_the_package_with_bytecode_that_is_never_checked(
     source: Stack, function: Path
 ) -> None:
-    module, _, _ = source["Resources"]["ApiFunction"]["Properties"]["Handler"].rpartition(".")
+    modules = {
+        resource["Properties"]["Handler"].rpartition(".")[0]
+        for name, resource in source["Resources"].items()
+        if name in FUNCTIONS
+    }
     sources = [path.relative_to(function) for path in function.rglob("*.py")]
 
     assert [path.name for path in function.iterdir()] == ["imgdiff"]
-    assert Path(module.replace(".", "/")).with_suffix(".py") in sources
+    assert {Path(module.replace(".", "/")).with_suffix(".py") for module in modules} <= {*sources}
     for path in sources:
         header = Path(cache_from_source(str(function / path))).read_bytes()[:8]
         assert int.from_bytes(header[4:], "little") == UNCHECKED_HASH, path
@@ -573,8 +585,11 @@ def test_the_inbox_keeps_what_is_new_for_ever_and_what_is_old_for_a_while(stack:
     assert {"NoncurrentDays": 30} in [rule.get("NoncurrentVersionExpiration") for rule in rules]
 
 
-def test_a_page_of_any_origin_may_read_media_and_no_more(stack: Stack) -> None:
-    [rule] = properties(stack, "MediaBucket")["CorsConfiguration"]["CorsRules"]
+@pytest.mark.parametrize("name", ["MediaBucket", "ResultsBucket"])
+def test_a_page_of_any_origin_may_read_what_links_lead_to_and_no_more(
+    stack: Stack, name: str
+) -> None:
+    [rule] = properties(stack, name)["CorsConfiguration"]["CorsRules"]
 
     assert rule["AllowedOrigins"] == ["*"]
     assert set(rule["AllowedMethods"]) == {"GET", "HEAD"}
