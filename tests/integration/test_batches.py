@@ -158,6 +158,15 @@ def test_the_link_leads_to_the_picture(s3: S3Client, services: Services) -> None
     assert batch.picture_secret(1) != batch.picture_secret(2)
 
 
+def test_the_order_of_the_results(s3: S3Client, services: Services) -> None:
+    names = ["b", "10", "é", "9", "a", "010", "9", "B", "\u0661"]
+    run(s3, services, put(s3, "order", *({"id": name} for name in names)))
+    assert [(line["id"], line["line"]) for line in lines(s3, "order")] == [
+        ("9", 4), ("9", 7), ("10", 2),
+        ("010", 6), ("B", 8), ("a", 5), ("b", 1), ("é", 3), ("\u0661", 9),
+    ]  # fmt: skip
+
+
 def test_csv(s3: S3Client, services: Services) -> None:
     text = f'id,src,note,target,style\r\na,{PAGE["src"]},"one,\r\ntwo",{PAGE["target"]},none\r\n'
     s3.put_object(Bucket=INBOX, Key="batches/table.csv", Body=text.encode("utf-8-sig"))
