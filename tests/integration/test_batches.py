@@ -403,9 +403,16 @@ def test_a_file_is_started_once(s3: S3Client, services: Services, machine: str) 
     key = put(s3, name, PAGE)
     batch = start(services, key)
     assert start(services, key) == batch
-    executions = boto3.client("stepfunctions").list_executions(stateMachineArn=machine)
-    names = [execution["name"] for execution in executions["executions"]]
-    assert names.count(f"{'n' * 63}-{batch.run}") == 1
+    client = boto3.client("stepfunctions")
+    [execution] = [
+        found["executionArn"]
+        for found in client.list_executions(stateMachineArn=machine)["executions"]
+        if found["name"] == f"{'n' * 63}-{batch.run}"
+    ]
+    # Nor once that has ended.
+    client.stop_execution(executionArn=execution)
+    assert start(services, key) == batch
+    assert client.describe_execution(executionArn=execution)["status"] == "ABORTED"
     again = start(services, put(s3, name, PAGE))
     assert again.run != batch.run
 
