@@ -158,6 +158,15 @@ def test_the_link_leads_to_the_picture(s3: S3Client, services: Services) -> None
     assert batch.picture_secret(1) != batch.picture_secret(2)
 
 
+def test_the_order_of_the_results(s3: S3Client, services: Services) -> None:
+    names = ["b", "10", "é", "9", "a", "010", "9", "B", "\u0661"]
+    run(s3, services, put(s3, "order", *({"id": name} for name in names)))
+    assert [(line["id"], line["line"]) for line in lines(s3, "order")] == [
+        ("9", 4), ("9", 7), ("10", 2),
+        ("010", 6), ("B", 8), ("a", 5), ("b", 1), ("é", 3), ("\u0661", 9),
+    ]  # fmt: skip
+
+
 def test_csv(s3: S3Client, services: Services) -> None:
     text = f'id,src,note,target,style\r\na,{PAGE["src"]},"one,\r\ntwo",{PAGE["target"]},none\r\n'
     s3.put_object(Bucket=INBOX, Key="batches/table.csv", Body=text.encode("utf-8-sig"))
@@ -394,9 +403,16 @@ def test_a_file_is_started_once(s3: S3Client, services: Services, machine: str) 
     key = put(s3, name, PAGE)
     batch = start(services, key)
     assert start(services, key) == batch
-    executions = boto3.client("stepfunctions").list_executions(stateMachineArn=machine)
-    names = [execution["name"] for execution in executions["executions"]]
-    assert names.count(f"{'n' * 63}-{batch.run}") == 1
+    client = boto3.client("stepfunctions")
+    [execution] = [
+        found["executionArn"]
+        for found in client.list_executions(stateMachineArn=machine)["executions"]
+        if found["name"] == f"{'n' * 63}-{batch.run}"
+    ]
+    # Nor once that has ended.
+    client.stop_execution(executionArn=execution)
+    assert start(services, key) == batch
+    assert client.describe_execution(executionArn=execution)["status"] == "ABORTED"
     again = start(services, put(s3, name, PAGE))
     assert again.run != batch.run
 

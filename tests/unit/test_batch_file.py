@@ -2,8 +2,10 @@
 
 import csv
 import io
+import itertools
 import json
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -172,6 +174,19 @@ def test_too_many_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert count(b"{}\n" * 3) == 3
     with pytest.raises(TooLarge, match=r"^the batch has more than 3 lines$"):
         count(b"{}\n" * 4)
+
+
+@pytest.mark.parametrize("extension", ["jsonl", "csv"])
+def test_a_line_without_an_end_takes_no_memory(extension: str) -> None:
+    chunks = itertools.chain([b"src,target\n"], itertools.repeat(b"x" * 1_000_000, 40))
+    tracemalloc.start()
+    try:
+        found = [*items(chunks, extension)]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert b"over the limit of 64000 bytes" in found[-1]
+    assert peak < 8_000_000
 
 
 def test_the_extension_goes_before_the_content() -> None:
