@@ -74,10 +74,11 @@ def error_status(error: ClientError) -> int:
     return error.response["ResponseMetadata"]["HTTPStatusCode"]
 
 
-def read_body(stream: Any, deadline: Deadline) -> bytes:
+def read_body(body: Any, deadline: Deadline) -> bytes:
     """The body of an answer of S3, by the deadline."""
-    with deadline.watch(lambda: _cut(stream)):
-        content: bytes = stream.read()
+    # What it gives to its block is the bare stream, which can be cut and checks nothing.
+    with body as stream, deadline.watch(lambda: _cut(stream)):
+        content: bytes = body.read()
     # A body that was cut can look whole.
     if deadline.remaining() < 0:
         raise StorageUnavailable

@@ -164,8 +164,9 @@ class Batches:
         Started anew for each line.
     results_bucket : str
     links : Links
-    read : callable
-        An image's address to its bytes.
+    read, read_for_caller : callable
+        An image's address to its bytes: for the owner, who fills the inbox, and for the holder of
+        a key, who may not see all that is in it.
     max_pixels : int
         Largest image read.
     """
@@ -177,6 +178,7 @@ class Batches:
     results_bucket: str
     links: Links
     read: Callable[[ImageInput], bytes]
+    read_for_caller: Callable[[ImageInput], bytes]
     max_pixels: int
 
     def start(self, bucket: str, key: str) -> Batch | None:
@@ -403,8 +405,9 @@ class Batches:
         line = item["line"]
         if "error" in item:
             return _told(item, {"status": 400, "error": item["error"]})
+        posted = batch.file.bucket == self.results_bucket
         client = ResultClient(
-            read=self.read,
+            read=self.read_for_caller if posted else self.read,
             max_pixels=self.max_pixels,
             put=partial(self.objects.write, self.results_bucket),
             name=f"results/{batch.name}/{batch.run}/{line}",

@@ -111,7 +111,8 @@ class Services:
             deadline=self._deadline,
             results_bucket=settings.results_bucket,
             links=links,
-            read=self._line_reader(links),
+            read=self._line_reader(links, settings.inbox_bucket),
+            read_for_caller=self._line_reader(links, None),
             max_pixels=settings.max_image_pixels,
         )
 
@@ -159,14 +160,14 @@ class Services:
 
         return read
 
-    def _line_reader(self, links: "Links") -> Callable[[ImageInput], bytes]:
+    def _line_reader(
+        self, links: "Links", inbox_bucket: str | None
+    ) -> Callable[[ImageInput], bytes]:
         """What reads an image of a batch: one of S3's too."""
         from imgdiff.inputs import SCHEME, Inputs
 
         settings = self.settings
-        inputs = Inputs(
-            self.objects, settings.inbox_bucket, settings.input_arns, settings.max_image_bytes
-        )
+        inputs = Inputs(self.objects, inbox_bucket, settings.input_arns, settings.max_image_bytes)
         others = self.reader(links)
 
         def read(image: ImageInput) -> bytes:

@@ -17,7 +17,8 @@ class Inputs:
     Attributes
     ----------
     objects : Objects
-    inbox_bucket : str
+    inbox_bucket : str or None
+        None where the inbox may not be read.
     arns : tuple of str
         What else may be read: ARNs of objects, in which ``*`` and ``?`` stand for what they do in
         a policy.
@@ -26,7 +27,7 @@ class Inputs:
     """
 
     objects: Objects
-    inbox_bucket: str
+    inbox_bucket: str | None
     arns: tuple[str, ...]
     max_bytes: int
 

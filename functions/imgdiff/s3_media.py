@@ -81,11 +81,11 @@ class S3Media:
         try:
             with storage_errors():
                 found = self._client.get_object(Bucket=bucket, Key=key)
-                with found["Body"] as stream:
+                with found["Body"]:
                     if found["ContentLength"] > max_bytes:
                         raise TooLarge(f"is over the limit of {max_bytes} bytes")
                     _check(media_id, found["Metadata"])
-                    return read_body(stream, self._deadline)
+                    return read_body(found["Body"], self._deadline)
         except ClientError as error:
             raise _not_found(error) from error
 

@@ -79,8 +79,7 @@ class S3Objects:
                 answer = self._client.get_object(
                     Bucket=found.bucket, Key=found.key, IfMatch=found.etag, **version
                 )
-                with answer["Body"] as stream:
-                    return read_body(stream, self._deadline)
+                return read_body(answer["Body"], self._deadline)
         except ClientError as error:
             if error_status(error) in _SUPERSEDED:
                 raise Superseded from error

@@ -375,6 +375,23 @@ def test_addresses_in_s3(
     assert (line["status"], line.get("error")) == (status, error)
 
 
+def test_the_holder_of_a_key_sees_nothing_of_the_inbox(
+    s3: S3Client, monkeypatch: pytest.MonkeyPatch, further: str
+) -> None:
+    monkeypatch.setenv("INPUT_ARNS", further)
+    composition.services.cache_clear()
+    services = composition.services()
+    addresses = [f"s3://{INBOX}/source/a b.png", "s3://further-bucket/open/a/b.png"]
+    pairs = [{"src": address, "target": PAGE["src"]} for address in addresses]
+
+    batch = services.batches.post("\n".join(map(json.dumps, pairs)).encode(), len(pairs))
+    task("compare", batch, prepared(s3, batch))
+    task("summarise", batch)
+
+    told = [(line["status"], line.get("error")) for line in lines(s3, batch.name)]
+    assert told == [(400, "src lies where this service may not read"), (200, None)]
+
+
 # Runs of one batch.
 
 
