@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.suites import counted, told
+from docs.suites import ROOT, counted, told
 from imgdiff import errors
 from imgdiff.engine import Comparison
 from imgdiff.fields import annotation
@@ -103,4 +103,7 @@ def test_the_default_limits() -> None:
 
 
 def test_every_suite_and_its_size() -> None:
+    hostile = {f"tests/security/{path.name}" for path in ROOT.glob("tests/security/test_*.py")}
+
     assert told() == counted()
+    assert hostile <= told().keys()
