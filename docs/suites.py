@@ -12,9 +12,7 @@ from tests.unit import test_pairs
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "docs" / name for name in ("pairs.md", "security.md")]
 
-_ROW = re.compile(
-    r"^(\| \[[\w ]+\]\(\.\./(tests/[\w/]+\.py)\).* \| )([\d,]+)( \|)$", re.MULTILINE
-)
+_ROW = re.compile(r"^(\| \[[\w ]+\]\(\.\./(tests/[\w/]+\.py)\).* \| )([\d,]+)( \|)$", re.MULTILINE)
 
 
 def counted() -> dict[str, int]:
