@@ -92,6 +92,12 @@ bench-request: .venv/ready core ## measure the parts of a warm request
 bench-cold-start: build .tools/ric/ready .tools/naive/ready ## measure cold starts, beside a naive handler's
 	PYTHONPATH=functions $(PYTHON) -m benchmarks.cold_start
 
+unexport PAIRS
+
+.PHONY: bench-inbox
+bench-inbox: .venv/ready core ## put pairs into an emulated inbox and account for each: [PAIRS=10000]
+	PYTHONPATH=functions $(PYTHON) -m benchmarks.inbox $(call option,--pairs,PAIRS)
+
 .PHONY: docs
 docs: .venv/ready core ## draw the pictures of the README and describe the API again
 	PYTHONPATH=functions $(PYTHON) docs/draw.py

@@ -13,7 +13,7 @@ from moto.core.config import default_user_config
 
 from local import batches
 from local.front import FunctionFailed
-from local.stack import RESULTS, Stack, environment, fill
+from local.stack import ACCOUNT, MACHINE, REGION, RESULTS, Stack, environment, fill
 from local.template import resources
 
 BATCH = {"name": "night", "run": "0123456789abcdef"}
@@ -105,12 +105,13 @@ def function(machine: list[Function]) -> Function:
     return machine[-1]
 
 
-def execute(name: str) -> Json:
+def execute(name: str, machine: str = MACHINE, given: Json | None = None) -> Json:
     """What became of an execution."""
     states = boto3.client("stepfunctions")
-    [found] = states.list_state_machines()["stateMachines"]
     arn = states.start_execution(
-        stateMachineArn=found["stateMachineArn"], name=name, input=json.dumps({"batch": BATCH})
+        stateMachineArn=f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{machine}",
+        name=name,
+        input=json.dumps(given or {"batch": BATCH}),
     )["executionArn"]
     by = time.monotonic() + 60
     while (told := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
@@ -174,3 +175,88 @@ def test_a_line_that_ends_the_function_is_tried_by_itself_and_takes_no_other_alo
     assert execute(f"crash-{type(error).__name__}")["status"] == "SUCCEEDED"
     assert function.times() == {1: 1, 2: 1, 3: 1, 4: 2, 5: 1}
     assert function.summarised == 1
+
+
+# What moto can not run of the map: the pieces that ItemBatcher makes, each an execution of the
+# map's own states. "The interpreter groups items until a piece has MaxItemsPerBatch of them, or
+# its JSON MaxInputBytesPerBatch; each piece is given as BatchInput and Items."
+
+COMPARE = resources()["BatchStateMachine"]["Definition"]["States"]["Compare"]
+
+
+def pieces(items: list[Json]) -> list[Json]:
+    batcher = COMPARE["ItemBatcher"]
+    assert batcher["BatchInput"] == {"batch.$": "$.batch"}
+    made: list[Json] = []
+    for item in items:
+        if made:
+            longer = {**made[-1], "Items": [*made[-1]["Items"], item]}
+            small = len(json.dumps(longer).encode()) <= batcher["MaxInputBytesPerBatch"]
+            if small and len(longer["Items"]) <= batcher["MaxItemsPerBatch"]:
+                made[-1] = longer
+                continue
+        made.append({"BatchInput": {"batch": BATCH}, "Items": [item]})
+    return made
+
+
+@pytest.fixture(scope="module")
+def piece(machine: list[Function]) -> str:
+    """A state machine of the states that compare a piece."""
+    del machine
+    states = {name: COMPARE["ItemProcessor"][name] for name in ("StartAt", "States")}
+    boto3.client("stepfunctions").create_state_machine(
+        name="piece",
+        definition=json.dumps(states),
+        roleArn=f"arn:aws:iam::{ACCOUNT}:role/any",
+    )
+    return "piece"
+
+
+def test_no_piece_is_more_than_a_state_may_be_given() -> None:
+    lines = [{"line": line, "id": "x" * (64_000 if line % 7 == 0 else 90)} for line in range(500)]
+    made = pieces(lines)
+
+    assert [item for one in made for item in one["Items"]] == lines
+    assert max(len(one["Items"]) for one in made) <= 50
+    assert max(len(json.dumps(one)) for one in made) < 256 * 1024
+
+
+def test_the_lines_of_a_piece_are_compared_at_once(function: Function, piece: str) -> None:
+    [given] = pieces(function.items)
+
+    assert execute("whole", piece, given)["status"] == "SUCCEEDED"
+    assert function.compared == [[1, 2, 3, 4, 5]]
+
+
+def test_what_time_did_not_allow_of_a_piece_is_compared_then(
+    function: Function, piece: str
+) -> None:
+    [given] = pieces(function.items)
+    function.fate[1] = lambda: function.items[3:]
+
+    assert execute("rest", piece, given)["status"] == "SUCCEEDED"
+    assert function.compared == [[1, 2, 3, 4, 5], [4, 5]]
+
+
+def test_a_line_that_ends_the_function_takes_no_other_of_its_piece_along(
+    function: Function, piece: str
+) -> None:
+    [given] = pieces(function.items)
+    function.fate[1] = fails(EOFError(), 1)
+    function.fate[4] = fails(EOFError(), 9)
+
+    told = execute("crash", piece, given)
+
+    # As one of those failures of which some are tolerated.
+    assert (told["status"], told["error"]) == ("FAILED", "LinesLost")
+    assert function.compared == [[1, 2, 3, 4, 5], [1], [2], [3], [4], [5]]
+
+
+def test_a_piece_whose_lines_end_nothing_by_themselves_is_whole(
+    function: Function, piece: str
+) -> None:
+    [given] = pieces(function.items)
+    function.fate[1] = fails(TimeoutError(), 1)
+
+    assert execute("again", piece, given)["status"] == "SUCCEEDED"
+    assert function.compared == [[1, 2, 3, 4, 5], [1], [2], [3], [4], [5]]
