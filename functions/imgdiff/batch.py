@@ -7,7 +7,7 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from imgdiff import memory
-from imgdiff.batches import Batch
+from imgdiff.batch_runs import Batch
 from imgdiff.composition import deadline, services
 from imgdiff.results import verdict
 
@@ -32,10 +32,10 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     metrics.add_metric("Tasks", MetricUnit.Count, 1)
     match event["task"]:
         case "prepare":
-            answer = services().batches.prepare(batch)
+            answer = services().batch_tasks.prepare(batch)
             logger.info("prepared", total=answer.get("total"), refused=answer.get("refused"))
         case "compare":
-            outcomes, rest = services().batches.compare(
+            outcomes, rest = services().batch_tasks.compare(
                 batch, event["items"], left=left, crashed=_crashed
             )
             for outcome in outcomes:
@@ -43,7 +43,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             answer = {"batch": event["batch"], "items": rest}
             logger.info("compared", lines=len(outcomes), rest=len(rest))
         case "summarise":
-            summary = services().batches.summarise(batch)
+            summary = services().batch_tasks.summarise(batch)
             told = ("total", "done", "failed")
             answer = {name: summary[name] for name in told} if summary else {"superseded": True}
             logger.info("summarised", **answer)

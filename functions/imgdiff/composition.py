@@ -15,12 +15,15 @@ from imgdiff.fields import ImageInput, Upload
 from imgdiff.settings import Settings
 
 if TYPE_CHECKING:
+    from imgdiff.batch_runs import Runs
+    from imgdiff.batch_tasks import BatchTasks
     from imgdiff.batches import Batches
     from imgdiff.dynamo_keys import DynamoKeys
     from imgdiff.fetch import Fetcher
     from imgdiff.media import Links, Media
     from imgdiff.objects import Objects
     from imgdiff.pairs import Pairs
+    from imgdiff.s3_files import S3Files
 
 
 class Services:
@@ -93,21 +96,30 @@ class Services:
 
     @cached_property
     def batches(self) -> "Batches":
-        """What runs batches."""
+        """What starts batches, and tells how far they are."""
         from imgdiff.aws import client
         from imgdiff.batches import Batches
-        from imgdiff.media import Links
-        from imgdiff.s3_files import S3Files
         from imgdiff.step_functions import StepFunctions
+
+        states = client("stepfunctions", self._deadline)
+        return Batches(
+            runs=self._runs,
+            files=self.files,
+            executions=StepFunctions(states, self.settings.batch_state_machine),
+        )
+
+    @cached_property
+    def batch_tasks(self) -> "BatchTasks":
+        """What does the tasks of batches."""
+        from imgdiff.batch_tasks import BatchTasks
+        from imgdiff.media import Links
 
         settings = self.settings
         links = Links(settings.media_base_url)
-        return Batches(
+        return BatchTasks(
+            runs=self._runs,
             objects=self.objects,
-            files=S3Files(self._signing_s3, settings.link_expires_seconds),
-            executions=StepFunctions(
-                client("stepfunctions", self._deadline), settings.batch_state_machine
-            ),
+            files=self.files,
             deadline=self._deadline,
             results_bucket=settings.results_bucket,
             links=links,
@@ -115,6 +127,19 @@ class Services:
             read_for_caller=self._line_reader(links, None),
             max_pixels=settings.max_image_pixels,
         )
+
+    @cached_property
+    def files(self) -> "S3Files":
+        """Large files in S3, and many small ones."""
+        from imgdiff.s3_files import S3Files
+
+        return S3Files(self._signing_s3, self.settings.link_expires_seconds)
+
+    @property
+    def _runs(self) -> "Runs":
+        from imgdiff.batch_runs import Runs
+
+        return Runs(self.objects, self.settings.results_bucket)
 
     @cached_property
     def keys(self) -> "DynamoKeys":

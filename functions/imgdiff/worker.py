@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from imgdiff import memory
-from imgdiff.batches import is_batch
+from imgdiff.batch_runs import is_batch
 from imgdiff.composition import deadline, services
 from imgdiff.errors import StorageUnavailable
 from imgdiff.notices import Notice, notices

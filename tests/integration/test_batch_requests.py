@@ -10,7 +10,7 @@ import pytest
 import requests
 from types_boto3_s3 import S3Client
 
-from imgdiff.batches import Batch
+from imgdiff.batch_runs import Batch
 from imgdiff.dynamo_keys import key_item
 from imgdiff.keys import Key, hash_key
 from imgdiff.operations import MAX_INLINE_BYTES

@@ -14,7 +14,7 @@ from types_boto3_s3 import S3Client
 
 from imgdiff import composition
 from imgdiff.batch import lambda_handler
-from imgdiff.batches import Batch, is_batch
+from imgdiff.batch_runs import Batch, is_batch
 from imgdiff.composition import Services
 from imgdiff.errors import NotFound, StorageUnavailable
 from local import front
@@ -509,13 +509,13 @@ def test_a_newer_run_between_the_check_and_the_results(
             newer.append(older)
             newer.append(run(s3, services, put(s3, "race", PAGE, SAME)))
 
-    clients: list[Any] = [services.batches.files, services.objects]
+    clients: list[Any] = [services.files, services.objects]
     for each in clients:
         events = each._client.meta.events
         events.register(f"before-send.s3.{moment}", overtake)
         events.register("before-send.s3.CompleteMultipartUpload", _conditional(s3))
 
-    assert services.batches.summarise(older) is None
+    assert services.batch_tasks.summarise(older) is None
 
     assert len(newer) == 2
     assert summary(s3, "race")["run"] == newer[1].run

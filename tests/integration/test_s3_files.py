@@ -22,7 +22,7 @@ KEY = "results/any/file"
 
 @pytest.fixture
 def files(services: Services) -> S3Files:
-    files = services.batches.files
+    files = services.files
     assert isinstance(files, S3Files)
     return files
 

@@ -20,7 +20,13 @@ ADAPTERS = {
 }
 COMPOSITION = "imgdiff.composition"
 ENTRY_POINTS = {"imgdiff.api", "imgdiff.batch", "imgdiff.worker"}
-USE_CASES = {"imgdiff.batches", "imgdiff.difference", "imgdiff.images", "imgdiff.pairs"}
+USE_CASES = {
+    "imgdiff.batch_tasks",
+    "imgdiff.batches",
+    "imgdiff.difference",
+    "imgdiff.images",
+    "imgdiff.pairs",
+}
 
 OUTSIDE = {
     "boto3",
