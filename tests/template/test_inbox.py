@@ -90,6 +90,8 @@ def test_what_comes_in_is_queued_and_what_fails_is_kept(stack: Stack) -> None:
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
     assert queue["SqsManagedSseEnabled"]
     assert dead["SqsManagedSseEnabled"]
+    # A dead letter's age counts from when it was queued first.
+    assert queue["MessageRetentionPeriod"] == 4 * 24 * 60 * 60
     assert dead["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
 
 

@@ -726,6 +726,7 @@ def test_every_output_is_described(stack: Stack) -> None:
         "ApiFunctionName",
         "MediaBucketName",
         "KeysTableName",
+        "WorkerFunctionArn",
         "InboxBucketName",
         "ResultsBucketName",
         "InboxQueueUrl",
