@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from imgdiff.aws import error_status, storage_errors
-from imgdiff.errors import ImgdiffError, InvalidField, NotFound, StorageUnavailable
-from imgdiff.objects import Stored, Superseded
+from imgdiff.errors import ImgdiffError, InvalidField, NotFound
+from imgdiff.objects import Stored
+from imgdiff.s3_objects import superseded
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -18,7 +19,6 @@ type Write = Callable[[bytes], None]
 _CHUNK_BYTES = 1 << 20
 # S3 takes 10,000 pieces of at least 5 MiB.
 _PIECE_BYTES = 16 << 20
-_SUPERSEDED = (412, 409, 404)
 
 
 class S3Files:
@@ -122,17 +122,13 @@ class S3Files:
         try:
             yield write
             send()
-            with storage_errors():
+            with superseded(), storage_errors():
                 self._client.complete_multipart_upload(
                     **upload, MultipartUpload={"Parts": done}, **condition
                 )
-        except BaseException as error:
+        except BaseException:
             with suppress(ClientError, ImgdiffError), storage_errors():
                 self._client.abort_multipart_upload(**upload)
-            if isinstance(error, ClientError) and error_status(error) in _SUPERSEDED:
-                if error.response["ResponseMetadata"]["RetryAttempts"]:
-                    raise StorageUnavailable from error
-                raise Superseded from error
             raise
 
 

@@ -121,7 +121,7 @@ class S3Objects:
             There is another by now.
         """
         condition: Any = {"IfMatch": previous.etag} if previous else {"IfNoneMatch": "*"}
-        with _superseded(), storage_errors():
+        with superseded(), storage_errors():
             self._client.put_object(
                 Bucket=bucket,
                 Key=key,
@@ -139,12 +139,13 @@ class S3Objects:
         Superseded
             There is another by now.
         """
-        with _superseded(), storage_errors():
+        with superseded(), storage_errors():
             self._client.delete_object(Bucket=found.bucket, Key=found.key, IfMatch=found.etag)
 
 
 @contextmanager
-def _superseded() -> Iterator[None]:
+def superseded() -> Iterator[None]:
+    """Turn the failed condition of a write into `Superseded`; all else passes."""
     try:
         yield
     except ClientError as error:

@@ -98,7 +98,8 @@ class FakeObjects:
         content_type: str,
         metadata: Mapping[str, str],
     ) -> None:
-        raise NotImplementedError
+        del content_type
+        self.put(bucket, key, content, metadata)
 
     def replace(
         self,
