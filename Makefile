@@ -145,7 +145,7 @@ $(UV): requirements/uv.txt
 		--requirement requirements/zig.txt
 	@touch $@
 
-functions/$(CORE): functions/imgdiff/engine/core.c functions/Makefile .tools/zig/ready
+functions/$(CORE): $(wildcard functions/imgdiff/engine/*.c) functions/Makefile .tools/zig/ready
 	PATH="$(ZIG):$$PATH" $(MAKE) --no-print-directory -C functions $(CORE)
 
 .tools/sam/ready: $(UV) requirements/sam.txt

@@ -17,13 +17,13 @@ MAX_PIXELS = 200_000_000
 
 def imgdiff(*, picture: bool = True) -> Compare:
     """What this project does."""
-    from imgdiff.engine import compare
+    from imgdiff.engine import Options, compare
 
     def work(source: Path, target: Path, output: Path) -> float:
         comparison = compare(
             source.read_bytes(),
             target.read_bytes(),
-            render="highlight" if picture else None,
+            options=Options(style="highlight" if picture else None),
             max_pixels=MAX_PIXELS,
         )
         if comparison.image is not None:

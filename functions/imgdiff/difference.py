@@ -61,12 +61,12 @@ def difference(fields: ImgdiffFields, client: Client) -> Difference:
         source = pool.submit(read_named, "src", fields.src)
         target = pool.submit(read_named, "target", fields.target)
         # On a cold start this import takes long: it passes while the images arrive.
-        from imgdiff.engine import compare
+        from imgdiff.engine import Options, compare
 
         comparison = compare(
             source.result,
             target.result,
-            render="highlight" if pictured else None,
+            options=Options(style="highlight" if pictured else None),
             max_pixels=client.max_pixels,
             names=("src", "target"),
         )

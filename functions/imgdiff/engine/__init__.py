@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from imgdiff.engine.comparison import Comparison, compare
     from imgdiff.engine.edit import Encoded, crop, identify, resize
+    from imgdiff.engine.options import Options
 
-__all__ = ["Comparison", "Encoded", "compare", "crop", "identify", "resize"]
+_MODULES = {
+    "Comparison": "comparison",
+    "Encoded": "edit",
+    "Options": "options",
+    "compare": "comparison",
+    "crop": "edit",
+    "identify": "edit",
+    "resize": "edit",
+}
+__all__ = ["Comparison", "Encoded", "Options", "compare", "crop", "identify", "resize"]
 
 
 def __getattr__(name: str) -> object:
     # Comparing needs decoders that editing does not: on a cold start each imports its own.
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "comparison" if name in ("Comparison", "compare") else "edit"
-    return getattr(import_module(f"{__name__}.{module}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

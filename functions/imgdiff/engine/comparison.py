@@ -1,22 +1,29 @@
 """The face of the engine: two encoded images in, figures and a picture out."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
-from typing import Literal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from imgdiff.engine.core import Tally, palette
-from imgdiff.engine.frame import Frame, Samples
+from imgdiff.engine.frame import DeepFrame, Frame, Samples
 from imgdiff.engine.frames import decode, decode_patiently
-from imgdiff.engine.pair import Encoded, Pair
+from imgdiff.engine.options import Encoded, Fit, Options
+from imgdiff.engine.pair import Pair
 from imgdiff.engine.png import PalettePng
 from imgdiff.engine.scanlines import Irregular
+from imgdiff.errors import InvalidField, SizesDiffer, TooLarge, about
 
-type Render = Literal["highlight"]
+if TYPE_CHECKING:
+    from imgdiff.engine.areas import Counted
+    from imgdiff.engine.exact import Sums
 
-# A step of 8 bits, in the fractions that the core counts.
-_SCALE = 255
+_PLAIN = Options()
+# The largest difference of two samples, in what the core counts in.
+_LARGEST = 255 * 255
+
+type Size = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +45,17 @@ class Comparison:
     bbox : tuple of int or None
         ``(left, top, right, bottom)``, half-open, around the changed pixels; None when identical.
     width, height : int
-        Size in pixels, as shown.
+        Size in pixels, as compared.
     image : bytes or None
         The encoded difference image, None where none was asked for.
+    counted_pixels : int
+        Pixels that count, of which ``changed_ratio`` and the means are.
+    measured : dict
+        Results of the measures that were asked for, by name.
+    sizes : tuple of tuple of int, or None
+        Width and height of source and target where these differ.
+    conversions : dict of str to tuple of str
+        What was converted, by the image's name.
     """
 
     diff: float
@@ -55,31 +70,34 @@ class Comparison:
     width: int
     height: int
     image: bytes | None
+    counted_pixels: int
+    measured: dict[str, Any] = field(default_factory=dict)
+    sizes: tuple[Size, Size] | None = None
+    conversions: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def compare(
     source: Encoded,
     target: Encoded,
     *,
-    render: Render | None = "highlight",
+    options: Options = _PLAIN,
     max_pixels: int = 25_000_000,
     names: tuple[str, str] = ("source", "target"),
 ) -> Comparison:
-    """Compare two encoded images of equal size, exactly.
+    """Compare two encoded images, exactly.
 
-    Images are compared as a viewer shows them: the first frame, turned as EXIF says, in RGB at
-    8 bit a sample. The mean square error runs over R, G and B of every pixel where both images
-    are opaque, else over R·α, G·α, B·α and α, so that what is invisible counts for nothing and
-    transparency itself counts. Sums are integers and each figure is one division of them, so no
-    rounding adds up.
+    Images are compared as a viewer shows them: the first frame, turned as EXIF says, in sRGB. The
+    mean square error runs over R, G and B of every pixel where both images are opaque, else over
+    R·α, G·α, B·α and α, so that what is invisible counts for nothing and transparency itself
+    counts. Sums are integers and each figure is one division of them, so no rounding adds up.
 
     Parameters
     ----------
     source, target : bytes, or callable that returns bytes
         PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF. A callable is called once, in a thread of its
         own: its image is decoded as soon as it is there, while the other is on its way.
-    render : {"highlight"} or None
-        The difference image to make, if any.
+    options : Options
+        What else is asked for.
     max_pixels : int
         The most pixels an image may have.
     names : tuple of str
@@ -90,44 +108,119 @@ def compare(
     UnsupportedImage, TooLarge
         An image can't be read or is over the limit; the error's field is its name.
     SizesDiffer
-        The images, as shown, are not of equal size.
+        The images, as shown, are not of equal size, and nothing says how to fit them.
+    InvalidField
+        Nothing is left that counts.
     """
     pair = Pair(source, target, names)
     # A file goes as soon as its image is decoded.
     del source, target
+    mask = _once(options.mask) if options.mask else None
+
+    def with_decoder(decoder: Callable[..., Frame]) -> Comparison:
+        frames = pair.decoded(
+            partial(decoder, max_pixels=max_pixels, managed=options.managed),
+            of_one_size=options.fit == "fail",
+        )
+        if options.plain and _is_plain(*frames):
+            found = _difference(*frames, pictured=options.style is not None)
+        else:
+            found = _examination(*frames, options, mask, max_pixels)
+        told = zip(names, frames, strict=True)
+        found.conversions.update(
+            {name: frame.conversions for name, frame in told if frame.conversions}
+        )
+        return found
+
     try:
-        return _difference(*pair.decoded(partial(decode, max_pixels=max_pixels)), render)
+        return with_decoder(decode)
     except Irregular:
-        return _difference(*pair.decoded(partial(decode_patiently, max_pixels=max_pixels)), render)
+        return with_decoder(decode_patiently)
 
 
-def _difference(source: Frame, target: Frame, render: Render | None) -> Comparison:
+def _is_plain(source: Frame, target: Frame) -> bool:
+    sizes = (source.width, source.height), (target.width, target.height)
+    deep = isinstance(source, DeepFrame) or isinstance(target, DeepFrame)
+    return sizes[0] == sizes[1] and not deep
+
+
+def _difference(source: Frame, target: Frame, *, pictured: bool) -> Comparison:
     width, height = source.width, source.height
-    picture = PalettePng(width, height, palette()) if render else None
-    tally = Tally(source, target, shown=picture is not None)
-    for strip, beside in _strips(source, target, shown=picture is not None):
+    picture = PalettePng(width, height, palette()) if pictured else None
+    tally = Tally(source, target, shown=pictured)
+    for strip, beside in _strips(source, target, shown=pictured):
         rows = tally.add(strip, beside)
         if picture and rows is not None:
             picture.write(rows)
+    image = picture.finish() if picture else None
+    return _comparison(tally.figures, _LARGEST, (width, height), width * height, image)
 
-    found = tally.figures
-    pixels = width * height
-    samples = pixels * (4 if found.transparent else 3)
-    mse = found.squares / (samples * _SCALE**2)
+
+def _examination(
+    source: Frame, target: Frame, options: Options, mask: Callable[[], bytes] | None, most: int
+) -> Comparison:
+    from imgdiff.engine.examination import examine, fitted_size
+
+    size = fitted_size(source, target, options.fit)
+    if size[0] * size[1] > most:
+        raise TooLarge(
+            f"would make {size[0]}x{size[1]} pixels of the images, over the limit of {most} pixels",
+            field="fit",
+        )
+    found = examine(source, target, options, _counted(size, options, mask, most))
+    comparison = _comparison(found.sums, found.largest, size, found.counted, found.image)
+    comparison.measured.update(found.measured)
+    return comparison
+
+
+def _comparison(
+    sums: "Sums", largest: int, size: Size, counted: int, image: bytes | None
+) -> Comparison:
+    samples = counted * (4 if sums.transparent else 3)
+    mse = sums.squares * 255**2 / (samples * largest**2)
     return Comparison(
-        diff=found.squares / (samples * _SCALE**4),
+        diff=sums.squares / (samples * largest**2),
         mse=mse,
         rmse=math.sqrt(mse),
-        mae=found.absolutes / (samples * _SCALE),
+        mae=sums.absolutes * 255 / (samples * largest),
         psnr=_psnr(mse),
-        max_error=found.largest / _SCALE,
-        changed_pixels=found.changed,
-        changed_ratio=found.changed / pixels,
-        bbox=(found.left, found.top, found.right, found.bottom) if found.changed else None,
-        width=width,
-        height=height,
-        image=picture.finish() if picture else None,
+        max_error=sums.largest * 255 / largest,
+        changed_pixels=sums.changed,
+        changed_ratio=sums.changed / counted,
+        bbox=(sums.left, sums.top, sums.right, sums.bottom) if sums.changed else None,
+        width=size[0],
+        height=size[1],
+        image=image,
+        counted_pixels=counted,
     )
+
+
+def _counted(
+    size: Size, options: Options, mask: Callable[[], bytes] | None, most: int
+) -> "Counted | None":
+    if not (options.ignore or options.include or mask):
+        return None
+    from imgdiff.engine.areas import Counted
+
+    frame = None
+    if mask:
+        with about("mask"):
+            # It is small work beside the rest.
+            frame = decode_patiently(mask(), max_pixels=most, managed=False)
+        if (frame.width, frame.height) != size:
+            raise SizesDiffer(
+                f"is {frame.width}x{frame.height} pixels, but what is compared is "
+                f"{size[0]}x{size[1]}",
+                field="mask",
+            )
+    counted = Counted(*size, options.ignore, options.include, frame)
+    if not counted.pixels:
+        raise InvalidField("ignore, include and mask leave nothing to compare")
+    return counted
+
+
+def _once(encoded: Encoded) -> Callable[[], bytes]:
+    return cache(encoded) if callable(encoded) else lambda: encoded
 
 
 def _strips(

@@ -349,10 +349,12 @@ static int repeats(const u8 *filtered, size_t bytes) {
 
 /*
  * Add the next rows. Where `target` is NULL, it is the source again. `picture` gets rows of palette
- * indices, each behind its filter, NONE; where it is NULL, none are made. Returns 0 if a row has an
- * unknown filter: the comparison then has no meaning any more.
+ * indices, each behind its filter, NONE; `changed` gets for every pixel 1 if it has changed, else 0;
+ * where one of them is NULL, it is not made. Returns 0 if a row has an unknown filter: the comparison
+ * then has no meaning any more.
  */
-EXPORT int add(Comparison *c, const u8 *source, const u8 *target, u32 rows, u8 *picture) {
+EXPORT int add(Comparison *c, const u8 *source, const u8 *target, u32 rows, u8 *picture,
+               u8 *changed) {
     const u32 width = c->width, channels = c->source.channels;
     const size_t line = 1 + (size_t)width;
     const size_t bytes = (size_t)width * channels, row_bytes = bytes + c->source.filtered;
@@ -365,6 +367,8 @@ EXPORT int add(Comparison *c, const u8 *source, const u8 *target, u32 rows, u8 *
         /* Equal filtered rows below equal rows are equal pixels, which are made once. */
         int equal = !theirs || (filtered_alike && c->equal_above && !memcmp(mine, theirs, row_bytes));
         if (picture && i) picture += line;
+        if (changed && i) changed += width;
+        if (changed) memset(changed, 0, width);
         if (picture) picture[0] = NONE;
         /* Most pages are full of rows that repeat the one above. */
         if (equal && i && c->source.filtered && repeats(mine, bytes)) {
@@ -398,7 +402,36 @@ EXPORT int add(Comparison *c, const u8 *source, const u8 *target, u32 rows, u8 *
             else measure_premultiplied(c, s, t);
         }
         count(c);
+        if (changed)
+            for (size_t x = 0; x < width; x++) changed[x] = c->changed[x] != 0;
         if (picture) highlight(picture + 1, c->luma, c->changed, width);
+    }
+    return 1;
+}
+
+/* Rows of one image that are made into RGBA. */
+typedef struct {
+    Image image;
+    u32 width;
+} Reader;
+
+EXPORT size_t size_of_reader(u32 width) { return sizeof(Reader) + 2 * row_room(width); }
+
+EXPORT void begin_reading(Reader *r, u32 width, u32 channels, u32 filtered) {
+    r->image.unfiltered = r->image.above = (u8 *)(r + 1);
+    r->image.channels = channels;
+    r->image.filtered = filtered;
+    r->width = width;
+}
+
+/* Make the next rows, as add() takes them, into RGBA. Returns 0 if a row has an unknown filter. */
+EXPORT int read_rows(Reader *r, const u8 *rows, u32 count, u8 *rgba) {
+    const size_t width = r->width, channels = r->image.channels;
+    const size_t row_bytes = width * channels + r->image.filtered;
+    for (u32 i = 0; i < count; i++, rows += row_bytes, rgba += 4 * width) {
+        const u8 *row = pixels(&r->image, rows, r->width);
+        if (!row) return 0;
+        if (with_alpha(rgba, row, width, (u32)channels) == row) memcpy(rgba, row, 4 * width);
     }
     return 1;
 }

@@ -4,30 +4,24 @@ It takes rows of both images, undoes the filters of a PNG, and makes of them sum
 difference image, outside the interpreter's lock.
 """
 
-import platform
-from ctypes import CDLL, Structure, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import Structure, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from ctypes import create_string_buffer as zeros
 
 import numpy as np
 
 from imgdiff.engine.frame import Frame, Samples
+from imgdiff.engine.library import library
 from imgdiff.engine.scanlines import Irregular
 from imgdiff.engine.strips import rows_per_strip
 
-_LIBRARY = f"{__file__.removesuffix('.py')}-{platform.system()}-{platform.machine()}.so"
-
-try:
-    _core = CDLL(_LIBRARY)
-except OSError as error:
-    raise ImportError(f"{_LIBRARY} can't be loaded; `make core` builds it") from error
-_core.size_of.argtypes = (c_uint32,)
-_core.size_of.restype = c_size_t
-_core.begin.argtypes = (c_void_p, *[c_uint32] * 5)
-_core.begin.restype = None
-_core.add.argtypes = (c_void_p, c_void_p, c_void_p, c_uint32, c_void_p)
-_core.add.restype = c_int
-_core.palette.argtypes = (c_void_p,)
-_core.palette.restype = c_size_t
+library.size_of.argtypes = (c_uint32,)
+library.size_of.restype = c_size_t
+library.begin.argtypes = (c_void_p, *[c_uint32] * 5)
+library.begin.restype = None
+library.add.argtypes = (c_void_p, c_void_p, c_void_p, c_uint32, c_void_p, c_void_p)
+library.add.restype = c_int
+library.palette.argtypes = (c_void_p,)
+library.palette.restype = c_size_t
 
 
 class Figures(Structure):
@@ -85,22 +79,26 @@ class Tally:
     def __init__(self, source: Frame, target: Frame, *, shown: bool) -> None:
         width = source.width
         self._row_bytes = source.row_bytes, target.row_bytes
-        self._comparison = zeros(_core.size_of(width))
+        self._comparison = zeros(library.size_of(width))
         self.figures = Figures.from_buffer(self._comparison)
-        _core.begin(
+        library.begin(
             *(self._comparison, width),
             *(source.channels, source.filtered, target.channels, target.filtered),
         )
         self._most_rows = min(source.height, rows_per_strip(width))
         self._picture = np.empty((self._most_rows, 1 + width), np.uint8) if shown else None
 
-    def add(self, source: Samples, target: Samples | None) -> Samples | None:
+    def add(
+        self, source: Samples, target: Samples | None, changed: Samples | None = None
+    ) -> Samples | None:
         """Measure and draw the next strip.
 
         Parameters
         ----------
         source, target : ndarray of uint8
             Strips as the frames yield them; None for a target that is the source again.
+        changed : ndarray of uint8, shape (rows, width), or None
+            Where to put 1 for every pixel that has changed, and 0 for others.
 
         Returns
         -------
@@ -115,12 +113,13 @@ class Tally:
         """
         rows = len(source)
         picture = None if self._picture is None else self._picture[:rows]
-        sound = _core.add(
+        sound = library.add(
             self._comparison,
             self._address(source, rows, self._row_bytes[0]),
             None if target is None else self._address(target, rows, self._row_bytes[1]),
             rows,
             None if picture is None else picture.ctypes.data,
+            None if changed is None else changed.ctypes.data,
         )
         if not sound:
             raise Irregular
@@ -137,5 +136,5 @@ class Tally:
 def palette() -> bytes:
     """The colours of the difference image, three bytes each."""
     colours = zeros(3 * 256)
-    size = _core.palette(colours)
+    size = library.palette(colours)
     return colours.raw[:size]

@@ -60,6 +60,8 @@ class Frame(Protocol):
         Whether rows are as a PNG stores them: filtered, behind a byte that says how.
     decoded : bool
         Whether all of it is decoded, so that its file is needed no more.
+    conversions : tuple of str
+        What was converted on the way, a phrase each: "Display P3 to sRGB".
     """
 
     width: int
@@ -67,6 +69,7 @@ class Frame(Protocol):
     channels: int
     filtered: bool = False
     decoded: bool = True
+    conversions: tuple[str, ...] = ()
 
     @property
     def row_bytes(self) -> int:
@@ -154,3 +157,22 @@ class ArrayFrame(Frame):
     def strips(self) -> Iterator[Samples]:
         for top, bottom in strips(self.width, self.height):
             yield np.ascontiguousarray(self._shown[top:bottom])
+
+
+class DeepFrame(ArrayFrame):
+    """A frame of 16 bits a sample; its strips have the high bytes.
+
+    Parameters
+    ----------
+    samples : ndarray of uint16, shape (height, width, 4)
+        RGBA as shown, not premultiplied.
+    """
+
+    def __init__(self, samples: NDArray[np.uint16]) -> None:
+        super().__init__((samples >> 8).astype(np.uint8), 1)
+        self._deep = samples
+
+    def deep_strips(self) -> Iterator[NDArray[np.uint16]]:
+        """Yield the rows as `strips` does, in full depth."""
+        for top, bottom in strips(self.width, self.height):
+            yield self._deep[top:bottom]

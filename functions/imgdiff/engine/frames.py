@@ -15,7 +15,7 @@ _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 _ANIMATED = 0x02
 
 
-def decode(data: bytes, *, max_pixels: int) -> Frame:
+def decode(data: bytes, *, max_pixels: int, managed: bool = True) -> Frame:
     """Open the first frame of an image the fastest way there is.
 
     Parameters and errors as `imgdiff.engine.decode.open_image` and its `Opened.load`.
@@ -29,7 +29,7 @@ def decode(data: bytes, *, max_pixels: int) -> Frame:
     return _natively(opened) or _with_pillow(opened)
 
 
-def decode_patiently(data: bytes, *, max_pixels: int) -> Frame:
+def decode_patiently(data: bytes, *, max_pixels: int, managed: bool = True) -> Frame:
     """Open the first frame of an image, whatever it takes; otherwise as `decode`."""
     return _with_pillow(open_image(data, max_pixels=max_pixels))
 

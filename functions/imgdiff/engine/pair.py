@@ -5,9 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from imgdiff.engine.frame import Frame
+from imgdiff.engine.options import Encoded
 from imgdiff.errors import ImgdiffError, SizesDiffer
-
-type Encoded = bytes | Callable[[], bytes]
 
 # Smaller images are decoded before a thread has started.
 _WORTH_THREADS = 1 << 16
@@ -33,8 +32,17 @@ class Pair:
         self._files: list[Encoded | Exception] = [source, target]
         self._names = names
 
-    def decoded(self, decode: Callable[[bytes], Frame]) -> tuple[Frame, Frame]:
+    def decoded(
+        self, decode: Callable[[bytes], Frame], *, of_one_size: bool = True
+    ) -> tuple[Frame, Frame]:
         """Both frames, checked to be of one size; the same twice where the files are equal.
+
+        Parameters
+        ----------
+        decode : callable
+            An image's bytes to its frame.
+        of_one_size : bool
+            Whether they have to be.
 
         Raises
         ------
@@ -49,7 +57,7 @@ class Pair:
         if source.decoded and target.decoded:
             # Nothing can be found any more for which they would have to be decoded again.
             self._files.clear()
-        return self._of_one_size(source, target)
+        return self._of_one_size(source, target) if of_one_size else (source, target)
 
     def _frames(self, decode: Callable[[bytes], Frame]) -> tuple[Frame | None, Frame | None]:
         """Both frames, but None for that of a file which repeats the one that came first."""
@@ -113,6 +121,6 @@ class Pair:
             raise SizesDiffer(
                 f"{self._names[0]} is {source.width}x{source.height} and {self._names[1]} is "
                 f"{target.width}x{target.height} pixels, but both must be of equal size: "
-                "bring them to one size with /resize or /crop first"
+                "bring them to one size with fit, or with /resize or /crop first"
             )
         return source, target

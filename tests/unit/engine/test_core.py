@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgdiff.engine import core
+from imgdiff.engine import library
 from imgdiff.engine.core import Figures, Tally, palette
 from imgdiff.engine.frame import Frame, Samples
 from imgdiff.engine.scanlines import Irregular
@@ -163,7 +163,7 @@ def test_a_strip_may_be_as_large_as_they_are_cut() -> None:
 
 
 def test_a_missing_library_says_how_to_build_it(tmp_path: Path) -> None:
-    alone = shutil.copy(Path(core.__file__), tmp_path)
+    alone = shutil.copy(Path(library.__file__), tmp_path)
     spec = importlib.util.spec_from_file_location("alone", alone)
     assert spec
     assert spec.loader

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgdiff.engine import compare
+from imgdiff.engine import Options, compare
 from tests.unit.engine import scikit_image
 from tests.unit.engine.images import noise, plain, translucent
 from tests.unit.engine.reference import expected_picture, picture
@@ -115,7 +115,7 @@ def test_is_a_palette_png_of_at_most_155_colours(size: tuple[int, int]) -> None:
 def test_none_is_made_unless_asked_for() -> None:
     source, target = plain(noise(seed=1)), plain(noise(seed=2))
 
-    drawn, bare = compare(source, target), compare(source, target, render=None)
+    drawn, bare = compare(source, target), compare(source, target, options=Options(style=None))
 
     assert bare.image is None
     assert bare.diff == drawn.diff

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgdiff.engine import compare
+from imgdiff.engine import Options, compare
 from tests.unit.engine import scikit_image
 from tests.unit.engine.images import Pixels, encode, noise, pillow_pixels, plain, translucent
 from tests.unit.engine.reference import expected_figures, figures
@@ -53,7 +53,7 @@ def test_photographs_measure_as_in_scikit_image(
     source = scikit_image.photograph(name)
     target = altered(source)
 
-    found = compare(plain(source), plain(target), render=None)
+    found = compare(plain(source), plain(target), options=Options(style=None))
 
     assert found.mse == scikit_image.mse(source, target)
     assert found.psnr == pytest.approx(scikit_image.psnr(source, target), rel=1e-12)
@@ -77,7 +77,7 @@ def test_premultiplied_alpha_is_measured_in_integers() -> None:
     source = np.dstack([colour, alpha, 255 - colour, alpha])
     target = np.dstack([alpha, colour, colour, 255 - colour])
 
-    found = compare(plain(source), plain(target), render=None)
+    found = compare(plain(source), plain(target), options=Options(style=None))
 
     assert figures(found) == expected_figures(source, target)
 
@@ -103,7 +103,7 @@ def test_one_sample_in_the_whole_picture_is_counted(step: int) -> None:
     target = source.copy()
     target[299, 299, 2] = step
 
-    found = compare(plain(source), plain(target), render=None)
+    found = compare(plain(source), plain(target), options=Options(style=None))
 
     assert found.diff == step**2 / (270_000 * 65025)
     assert found.mse == step**2 / 270_000
@@ -117,7 +117,7 @@ def test_one_sample_in_the_whole_picture_is_counted(step: int) -> None:
 def test_the_largest_sums_do_not_overflow(size: tuple[int, int]) -> None:
     clear, white = (encode(Image.new("RGBA", size, (255, 255, 255, a)), "PNG") for a in (0, 255))
 
-    found = compare(clear, white, render=None)
+    found = compare(clear, white, options=Options(style=None))
 
     assert (found.diff, found.mae, found.max_error) == (1, 255, 255)
     assert found.changed_pixels == size[0] * size[1]
@@ -148,7 +148,7 @@ def test_every_kind_of_file_is_measured_exactly(
 def test_opaque_kinds_measure_as_in_scikit_image(stored: Stored) -> None:
     target = noise(*stored.pixels.shape[:2], seed=1001)
 
-    found = compare(stored.data, plain(target), render=None)
+    found = compare(stored.data, plain(target), options=Options(style=None))
 
     assert found.mse == scikit_image.mse(stored.pixels, target)
     assert found.psnr == pytest.approx(scikit_image.psnr(stored.pixels, target), rel=1e-12)

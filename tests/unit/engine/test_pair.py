@@ -13,7 +13,8 @@ import pytest
 from imgdiff.engine import compare
 from imgdiff.engine.frame import Frame, Samples
 from imgdiff.engine.frames import decode
-from imgdiff.engine.pair import Encoded, Pair
+from imgdiff.engine.options import Encoded
+from imgdiff.engine.pair import Pair
 from imgdiff.errors import ImgdiffError, OriginFailed, SizesDiffer, TooLarge, UnsupportedImage
 from tests.unit.engine.images import encode, noise, plain
 from tests.unit.engine.png_rows import deflated, filtered, filtered_png, whole

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from imgdiff.engine import compare
+from imgdiff.engine import Options, compare
 from tests.unit.engine.images import Pixels, encode, noise, plain, tiff, translucent
 from tests.unit.engine.png_writer import png
 from tests.unit.engine.reference import (
@@ -76,7 +76,7 @@ def test_bbox_holds_every_change_and_no_row_more(pair: tuple[Pixels, Pixels]) ->
     source, target = pair
     mask = changed_mask(source, target)
 
-    found = compare(plain(source), plain(target), render=None)
+    found = compare(plain(source), plain(target), options=Options(style=None))
 
     assert found.changed_pixels == mask.sum()
     if found.bbox is None:

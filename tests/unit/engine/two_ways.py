@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from imgdiff.engine import Comparison, compare
-from imgdiff.engine.comparison import Render
+from imgdiff.engine import Comparison, Options, compare
 from imgdiff.engine.frame import Frame
 from imgdiff.engine.frames import decode, decode_patiently
 from imgdiff.errors import ImgdiffError
@@ -14,6 +13,8 @@ from tests.unit.engine.images import Pixels, as_rgb, tiff
 from tests.unit.engine.reference import expected_picture, picture
 
 LARGE = 25_000_000
+PLAIN = Options()
+FIGURES_ONLY = Options(style=None)
 
 
 @dataclass(frozen=True)
@@ -26,22 +27,22 @@ class Refusal:
 
 
 def outcome(
-    source: bytes, target: bytes, *, max_pixels: int = LARGE, render: Render | None = "highlight"
+    source: bytes, target: bytes, *, max_pixels: int = LARGE, options: Options = PLAIN
 ) -> Comparison | Refusal:
     """What comes of a comparison; whatever else is raised is a defect."""
     try:
-        return compare(source, target, max_pixels=max_pixels, render=render)
+        return compare(source, target, max_pixels=max_pixels, options=options)
     except ImgdiffError as error:
         return Refusal(type(error), str(error), error.field)
 
 
 def patient_outcome(
-    source: bytes, target: bytes, *, max_pixels: int = LARGE, render: Render | None = "highlight"
+    source: bytes, target: bytes, *, max_pixels: int = LARGE, options: Options = PLAIN
 ) -> Comparison | Refusal:
     """What Pillow alone would have made of it."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("imgdiff.engine.comparison.decode", decode_patiently)
-        return outcome(source, target, max_pixels=max_pixels, render=render)
+        return outcome(source, target, max_pixels=max_pixels, options=options)
 
 
 def assert_same(source: bytes, target: bytes, *, max_pixels: int = LARGE) -> None:
@@ -50,7 +51,7 @@ def assert_same(source: bytes, target: bytes, *, max_pixels: int = LARGE) -> Non
         quick, patient = (way(*pair, max_pixels=max_pixels) for way in (outcome, patient_outcome))
         assert quick == patient
 
-        figures = outcome(*pair, max_pixels=max_pixels, render=None)
+        figures = outcome(*pair, max_pixels=max_pixels, options=FIGURES_ONLY)
         if isinstance(patient, Comparison):
             assert figures == replace(patient, image=None)
         else:

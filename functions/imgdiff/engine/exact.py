@@ -1,0 +1,144 @@
+"""Exact figures of pixels that are made already, of those alone that count."""
+
+from dataclasses import dataclass, field
+from typing import Protocol, override
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgdiff.engine.core import Tally
+from imgdiff.engine.frame import ArrayFrame
+from imgdiff.engine.pixels import Pixels
+
+type Flags = NDArray[np.uint8]
+
+_OPAQUE = 255
+
+
+class Sums(Protocol):
+    """What is summed up of two images; `imgdiff.engine.core.Figures` says what it means."""
+
+    squares: int
+    absolutes: int
+    changed: int
+    largest: int
+    transparent: int
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+class Exact(Protocol):
+    """Sums up two images.
+
+    Attributes
+    ----------
+    figures : Sums
+        What has been found so far.
+    largest : int
+        The largest difference of two samples, in what the sums are counted in.
+    """
+
+    figures: Sums
+    largest: int
+
+    def add(self, source: Pixels, target: Pixels, counted: Flags | None) -> Flags:
+        """Measure the next strips, both of shape (rows, width, 4).
+
+        Returns
+        -------
+        ndarray of uint8, shape (rows, width)
+            1 where a pixel counts and has changed, else 0.
+        """
+        ...
+
+
+class Exact8(Exact):
+    """Sums up images of 8 bits a sample."""
+
+    largest = 255 * 255
+
+    def __init__(self, width: int, height: int) -> None:
+        # Of a frame, only how its rows lie is asked.
+        frame = ArrayFrame(np.broadcast_to(np.uint8(0), (height, width, 4)), 1)
+        self._tally = Tally(frame, frame, shown=False)
+        self.figures = self._tally.figures
+
+    @override
+    def add(self, source: Pixels, target: Pixels, counted: Flags | None) -> Flags:
+        changed = np.empty(source.shape[:2], np.uint8)
+        if counted is not None:
+            # What doesn't count is made the same in both, and opaque.
+            source, target = source.copy(), target.copy()
+            source[counted == 0] = target[counted == 0] = _OPAQUE
+        self._tally.add(
+            np.ascontiguousarray(source, np.uint8), np.ascontiguousarray(target, np.uint8), changed
+        )
+        return changed
+
+
+@dataclass(slots=True)
+class _Sums:
+    squares: int = 0
+    absolutes: int = 0
+    changed: int = 0
+    largest: int = 0
+    transparent: int = 0
+    left: int = 0
+    top: int = 0
+    right: int = 0
+    bottom: int = 0
+
+
+@dataclass(slots=True)
+class Exact16(Exact):
+    """Sums up images of 16 bits a sample, in 65535ths of a step."""
+
+    figures: _Sums = field(default_factory=_Sums)
+    largest: int = 65535 * 65535
+    _row: int = 0
+
+    @override
+    def add(self, source: Pixels, target: Pixels, counted: Flags | None) -> Flags:
+        distance, transparent = _distance(source, target, counted)
+        found = self.figures
+        # A square of up to 64 bits, in two halves of which a strip's sums fit.
+        high, low = distance >> np.uint64(16), distance & np.uint64(0xFFFF)
+        halves = (high * high, high * low, low * low)
+        for shift, half in zip((32, 17, 0), halves, strict=True):
+            found.squares += int(half.sum(dtype=np.uint64)) << shift
+        found.absolutes += int(distance.sum(dtype=np.uint64))
+        found.largest = max(found.largest, int(distance.max()))
+        found.transparent |= transparent
+        changed = distance.any(axis=2).astype(np.uint8)
+        rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+        if len(rows):
+            if not found.changed:
+                found.left, found.top = int(columns[0]), self._row + int(rows[0])
+            found.left = min(found.left, int(columns[0]))
+            found.right = max(found.right, int(columns[-1]) + 1)
+            found.bottom = self._row + int(rows[-1]) + 1
+            found.changed += int(changed.sum())
+        self._row += len(source)
+        return changed
+
+
+def _distance(
+    source: Pixels, target: Pixels, counted: Flags | None
+) -> tuple[NDArray[np.uint64], bool]:
+    """Between the premultiplied samples, and whether anything that counts is transparent."""
+    mine, theirs = _premultiplied(source), _premultiplied(target)
+    distance = np.where(mine > theirs, mine - theirs, theirs - mine)
+    clear = (source[..., 3] < 65535) | (target[..., 3] < 65535)
+    if counted is not None:
+        distance[counted == 0] = 0
+        clear &= counted != 0
+    return distance, bool(clear.any())
+
+
+def _premultiplied(pixels: Pixels) -> NDArray[np.uint64]:
+    wide = pixels.astype(np.uint64)
+    alpha = wide[..., 3:].copy()
+    wide[..., 3] = 65535
+    return wide * alpha

@@ -1,0 +1,164 @@
+"""Two frames, looked at as closely as is asked for: what counts, measures, regions and pictures."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from imgdiff.engine.areas import Counted
+from imgdiff.engine.exact import Exact, Exact8, Exact16, Sums
+from imgdiff.engine.frame import DeepFrame, Frame
+from imgdiff.engine.options import Fit, Options
+from imgdiff.engine.pictures import draw
+from imgdiff.engine.pixels import Pixels, eight_bit, extended, pixels, scaled
+from imgdiff.engine.strips import Strip, strips
+
+
+class Measure(Protocol):
+    """What is found of two images beyond the exact figures."""
+
+    def add(self, strip: Strip) -> None:
+        """Measure the next strip."""
+        ...
+
+    def result(self) -> dict[str, Any]:
+        """What was found, by name; of all strips, of which nothing may come any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What an examination found.
+
+    Attributes
+    ----------
+    sums : Sums
+    largest : int
+        The largest difference of two samples, in what the sums are counted in.
+    width, height : int
+        The size in which the images were compared.
+    counted : int
+        Pixels that count.
+    measured : dict
+        The results of the measures.
+    image : bytes or None
+        The encoded picture.
+    """
+
+    sums: Sums
+    largest: int
+    width: int
+    height: int
+    counted: int
+    measured: dict[str, Any]
+    image: bytes | None
+
+
+def examine(source: Frame, target: Frame, options: Options, counted: Counted | None) -> Examined:
+    """Examine two frames.
+
+    Parameters
+    ----------
+    source, target : Frame
+        Of one size unless ``options.fit`` says what becomes of them.
+    options : Options
+    counted : Counted or None
+        What counts of the size in which they are compared; None for all.
+
+    Raises
+    ------
+    Irregular
+        A frame is damaged.
+    """
+    width, height = fitted_size(source, target, options.fit)
+    either = isinstance(source, DeepFrame) or isinstance(target, DeepFrame)
+    deep = either and not _is_scaled(source, target, options.fit)
+    exact: Exact = Exact16() if deep else Exact8(width, height)
+    measures = list(_measures(options, width, height))
+    picture = draw(options, width, height)
+    pairs = _pairs(source, target, options.fit)
+    if deep:
+        pairs = ((_sixteen_bit(mine), _sixteen_bit(theirs)) for mine, theirs in pairs)
+    for (top, bottom), (mine, theirs) in zip(strips(width, height), pairs, strict=True):
+        flags = counted.rows(top, bottom) if counted else None
+        changed = exact.add(mine, theirs, flags)
+        strip = Strip(top, eight_bit(mine), eight_bit(theirs), changed, flags)
+        if picture:
+            picture.add(strip)
+        if flags is not None:
+            # Nor must what doesn't count be seen beside what does.
+            same = np.where(flags[..., np.newaxis], strip.target, strip.source)
+            strip = replace(strip, target=same)
+        for measure in measures:
+            measure.add(strip)
+    return Examined(
+        exact.figures,
+        exact.largest,
+        width,
+        height,
+        counted.pixels if counted else width * height,
+        {name: value for measure in measures for name, value in measure.result().items()},
+        picture.finish() if picture else None,
+    )
+
+
+def fitted_size(source: Frame, target: Frame, fit: Fit) -> tuple[int, int]:
+    """Width and height in which two frames are compared."""
+    widths, heights = (source.width, target.width), (source.height, target.height)
+    match fit:
+        case "pad":
+            return max(widths), max(heights)
+        case "crop":
+            return min(widths), min(heights)
+        case _:
+            return source.width, source.height
+
+
+def _measures(options: Options, width: int, height: int) -> Iterator[Measure]:
+    # Each is imported by those who ask for it: on a cold start that is time.
+    if "ssim" in options.metrics:
+        from imgdiff.engine.ssim import Ssim
+
+        yield Ssim(width, height)
+    if "ms_ssim" in options.metrics:
+        from imgdiff.engine.ssim import MultiScaleSsim
+
+        yield MultiScaleSsim(width, height)
+    if "pixelmatch" in options.metrics:
+        from imgdiff.engine.pixelmatch import Pixelmatch
+
+        yield Pixelmatch(width, height, threshold=options.threshold, include_aa=options.include_aa)
+    if "ciede2000" in options.metrics:
+        from imgdiff.engine.ciede2000 import Ciede2000
+
+        yield Ciede2000()
+    if "dhash" in options.metrics:
+        from imgdiff.engine.dhash import DHash
+
+        yield DHash(width, height)
+    if options.regions:
+        from imgdiff.engine.regions import Regions
+
+        yield Regions(width, height)
+
+
+def _is_scaled(source: Frame, target: Frame, fit: Fit) -> bool:
+    return fit == "resize" and (source.width, source.height) != (target.width, target.height)
+
+
+def _pairs(source: Frame, target: Frame, fit: Fit) -> Iterator[tuple[Pixels, Pixels]]:
+    if source is target:
+        return ((strip, strip) for strip in pixels(source))
+    mine, theirs = pixels(source), pixels(target)
+    size = fitted_size(source, target, fit)
+    if _is_scaled(source, target, fit):
+        mine, theirs = map(eight_bit, mine), scaled(theirs, *size)
+    elif (source.width, source.height) != (target.width, target.height):
+        mine, theirs = extended(mine, *size), extended(theirs, *size)
+    # Strictly, so that both are read to what says that they were whole.
+    return zip(mine, theirs, strict=True)
+
+
+def _sixteen_bit(samples: Pixels) -> Pixels:
+    return samples if samples.dtype == np.uint16 else samples.astype(np.uint16) * 257
