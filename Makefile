@@ -25,7 +25,7 @@ run: .venv/ready core ## start the service on http://127.0.0.1:3000 (PORT=… fo
 	@PYTHONPATH=functions $(PYTHON) -m local
 
 .PHONY: test
-test: .venv/ready core ## run every test, offline
+test: .venv/ready core .tools/oracles/ready ## run every test, offline
 	$(PYTHON) -m pytest -n auto
 
 .PHONY: test-corpus
@@ -119,6 +119,7 @@ lock: $(UV) ## bring every package to its newest version
 	$(COMPILE) requirements/zig.in --output-file requirements/zig.txt
 	$(COMPILE) requirements/sam.in --output-file requirements/sam.txt
 	$(COMPILE) requirements/ric.in --output-file requirements/ric.txt
+	$(COMPILE) requirements/node.in --output-file requirements/node.txt
 	$(COMPILE) requirements/bench.in --output-file requirements/bench.txt
 
 .PHONY: clean
@@ -159,6 +160,15 @@ functions/$(CORE): $(wildcard functions/imgdiff/engine/*.c) functions/Makefile .
 	$(UV) venv --quiet --clear .tools/ric
 	$(UV) pip install --quiet --python .tools/ric/bin/python --require-hashes --compile-bytecode \
 		--requirement requirements/ric.txt
+	@touch $@
+
+# What tests hold the engine against, of npm's: node comes from PyPI.
+.tools/oracles/ready: $(UV) requirements/node.txt tests/oracles/package-lock.json
+	$(UV) venv --quiet --clear .tools/oracles
+	$(UV) pip install --quiet --python .tools/oracles/bin/python --require-hashes \
+		--requirement requirements/node.txt
+	cp tests/oracles/package.json tests/oracles/package-lock.json .tools/oracles
+	PATH="$(CURDIR)/.tools/oracles/bin:$$PATH" npm ci --silent --ignore-scripts --prefix .tools/oracles
 	@touch $@
 
 # Packages as pip leaves them in a function that sam's own builder makes: without bytecode.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from imgdiff.engine.core import Tally, palette
 from imgdiff.engine.frame import DeepFrame, Frame, Samples
 from imgdiff.engine.frames import decode, decode_patiently
-from imgdiff.engine.options import Encoded, Fit, Options
+from imgdiff.engine.options import Encoded, Options
 from imgdiff.engine.pair import Pair
 from imgdiff.engine.png import PalettePng
 from imgdiff.engine.scanlines import Irregular
