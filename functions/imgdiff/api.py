@@ -4,7 +4,6 @@ import base64
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +28,10 @@ from imgdiff.operations import (
     Elsewhere,
     Operation,
 )
-from imgdiff.replies import BatchReply
+from imgdiff.replies import BatchReply, Reply, body
 from imgdiff.submission import Submission, read_submission
 
-type Reply = Response[str] | Response[bytes]
+type HttpReply = Response[str] | Response[bytes]
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "QUERY")
 # What is left for the reply itself when Lambda would end the function.
@@ -41,7 +40,7 @@ _KEY_HEADERS = ("www-authenticate", "x-amzn-remapped-www-authenticate", "x-api-k
 _EVERY_REPLY = {
     "access-control-allow-origin": "*",
     "access-control-expose-headers": (
-        "retry-after, x-request-id, x-imgdiff-diff, x-imgdiff-changed-pixels"
+        "retry-after, x-request-id, x-imgdiff-diff, x-imgdiff-changed-pixels, x-imgdiff-passed"
     ),
 }
 _PREFLIGHT = {
@@ -58,8 +57,8 @@ app = APIGatewayHttpResolver()
 memory.bound()
 
 
-def _serve(operation: Operation) -> Callable[[], Reply]:
-    def serve() -> Reply:
+def _serve(operation: Operation) -> Callable[[], HttpReply]:
+    def serve() -> HttpReply:
         event = app.current_event
         submission = read_submission(
             event.raw_query_string,
@@ -77,14 +76,14 @@ def _serve(operation: Operation) -> Callable[[], Reply]:
     return serve
 
 
-def media(media_id: str) -> Reply:
+def media(media_id: str) -> HttpReply:
     """Redirect to where the image can be read for the next minutes."""
     with about("id"):
         presigned = services().media.presigned(media_id)
     return Response(302, headers={"Location": presigned, "Cache-Control": "no-store"})
 
 
-def start_batch() -> Reply:
+def start_batch() -> HttpReply:
     """Start a batch; it counts as many requests as it has pairs."""
     from imgdiff.batch_file import count
     from imgdiff.batch_submission import read_batch_submission
@@ -103,43 +102,47 @@ def start_batch() -> Reply:
     batch = services().batches.post(content, total)
     metrics.add_metric("Batches", MetricUnit.Count, 1)
     link = f"{_links().base}/batches/{batch.name}"
-    return _json(200, asdict(BatchReply(id=batch.name, total=total, link=link)))
+    return _told(BatchReply(id=batch.name, total=total, link=link))
 
 
-def batch_progress(batch_id: str) -> Reply:
+def batch_progress(batch_id: str) -> HttpReply:
     """Tell how far a batch is."""
     submission = read_submission(
         app.current_event.raw_query_string, "", b"", max_bytes=MAX_INLINE_BYTES
     )
     authorize(_key(submission), services().keys, now=int(time.time()))
-    return _json(200, asdict(services().batches.progress(batch_id)))
+    return _told(services().batches.progress(batch_id))
 
 
-def health() -> Reply:
+def health() -> HttpReply:
     """Answer that the function is up and its settings are right."""
     services()
     return _json(200, {})
 
 
-def index() -> Reply:
+def index() -> HttpReply:
     """Tell a person what this is."""
     return Response(200, content_type="text/html", body=(_PAGES / "index.html").read_text())
 
 
-def openapi() -> Reply:
+def openapi() -> HttpReply:
     """Describe the API for programs."""
     document = (_PAGES / "openapi.json").read_text()
     return Response(200, content_type="application/json", body=document)
 
 
-def _reply(answer: Answer) -> Reply:
+def _reply(answer: Answer) -> HttpReply:
     match answer:
-        case Blob(content, content_type, headers):
-            return Response(200, content_type=content_type, body=content, headers=dict(headers))
+        case Blob(content, content_type, headers, status):
+            return Response(status, content_type=content_type, body=content, headers=dict(headers))
         case Elsewhere(link, headers):
             return Response(303, headers={**headers, "Location": link})
         case reply:
-            return _json(200, asdict(reply))
+            return _told(reply)
+
+
+def _told(reply: Reply) -> Response[str]:
+    return _json(reply.status, body(reply))
 
 
 def _body() -> bytes:
@@ -175,9 +178,9 @@ def _links() -> Links:
     return Links(base, aliases=(own,)) if base else Links(own)
 
 
-def _json(status: int, body: dict[str, Any]) -> Response[str]:
+def _json(status: int, told: dict[str, Any]) -> Response[str]:
     return Response(
-        status, content_type="application/json", body=json.dumps({"status": status, **body})
+        status, content_type="application/json", body=json.dumps({"status": status, **told})
     )
 
 
@@ -205,8 +208,8 @@ def no_such_route(_: NotFoundError) -> Response[str]:
     return failed(NotFound(f"there is nothing at {event.path[:80]}"))
 
 
-def _route(path: str, methods: Sequence[str], serve: Callable[..., Reply]) -> None:
-    def refuse(**_: str) -> Reply:
+def _route(path: str, methods: Sequence[str], serve: Callable[..., HttpReply]) -> None:
+    def refuse(**_: str) -> HttpReply:
         raise MethodNotAllowed(app.current_event.http_method, methods)
 
     app.route(path, method=list(methods))(serve)

@@ -12,14 +12,14 @@ from itertools import chain
 
 from imgdiff.errors import InvalidField, TooLarge
 from imgdiff.fields import ImgdiffFields
+from imgdiff.results import NOT_OF_RESULTS
 from imgdiff.submission import texts
 
 MAX_LINES = 1_000_000
 MAX_LINE_BYTES = 64_000
 LONGEST_ID = 256
 
-# A batch's pictures are always stored.
-_NAMES = [declared.name for declared in fields(ImgdiffFields) if declared.name != "blob"]
+_NAMES = {declared.name for declared in fields(ImgdiffFields)} - {*NOT_OF_RESULTS}
 _TOO_LONG = f"the line is over the limit of {MAX_LINE_BYTES} bytes"
 _BOM = b"\xef\xbb\xbf"
 

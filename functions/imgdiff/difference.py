@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
+from imgdiff.engine.options import FORMATS_OF, Fit, Metric, Options, Style
 from imgdiff.errors import InvalidField, about
 from imgdiff.fields import ImageInput, ImgdiffFields
 from imgdiff.formats import PNG, Format
+from imgdiff.tolerance import Verdict, judge
 
 if TYPE_CHECKING:
     from imgdiff.engine import Comparison
@@ -21,11 +23,17 @@ class Difference:
     ----------
     comparison : Comparison
         The figures and the difference image.
+    format : Format
+        What that image is.
+    verdict : Verdict or None
+        Whether it is what the caller lets pass; None where they don't say.
     media_id : str or None
         Where the image is stored; None where it is answered itself, or there is none.
     """
 
     comparison: "Comparison"
+    format: Format
+    verdict: Verdict | None
     media_id: str | None
 
 
@@ -49,26 +57,63 @@ class Client(Protocol):
 
 def difference(fields: ImgdiffFields, client: Client) -> Difference:
     """Compare two images; the picture is stored unless ``fields.blob`` asks for it itself."""
-    pictured = fields.style != "none"
-    if fields.blob and not pictured:
+    if fields.blob and fields.style == "none":
         raise InvalidField("none makes no image that blob could answer", field="style")
+    options = _options(fields)
 
     def read_named(name: str, image: ImageInput) -> bytes:
         with about(name):
             return client.read(image)
 
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         source = pool.submit(read_named, "src", fields.src)
         target = pool.submit(read_named, "target", fields.target)
+        mask = pool.submit(read_named, "mask", fields.mask) if fields.mask else None
         # On a cold start this import takes long: it passes while the images arrive.
-        from imgdiff.engine import Options, compare
+        from imgdiff.engine import compare
 
         comparison = compare(
             source.result,
             target.result,
-            options=Options(style="highlight" if pictured else None),
+            mask=mask.result if mask else None,
+            options=options,
             max_pixels=client.max_pixels,
             names=("src", "target"),
         )
+    verdict = judge(comparison, fields)
     image = comparison.image
-    return Difference(comparison, client.keep(image, PNG, inline=fields.blob) if image else None)
+    media_id = client.keep(image, options.format, inline=fields.blob) if image else None
+    return Difference(comparison, options.format, verdict, media_id)
+
+
+def _options(fields: ImgdiffFields) -> Options:
+    """What is asked of the engine; what is held against a limit is measured, too."""
+    style = None if fields.style == "none" else cast("Style", fields.style)
+    metrics = {*cast("tuple[Metric, ...]", fields.metrics)}
+    if fields.threshold is not None:
+        metrics.add("pixelmatch")
+    if fields.min_ssim is not None:
+        metrics.add("ssim")
+    asked = {"threshold": fields.threshold} if fields.threshold is not None else {}
+    return Options(
+        metrics=frozenset(metrics),
+        include_aa=fields.include_aa,
+        regions=fields.regions,
+        fit=cast("Fit", fields.fit),
+        ignore=fields.ignore,
+        include=fields.include,
+        managed=fields.color == "managed",
+        style=style,
+        format=_format(fields.format, style) if style else PNG,
+        highlight_color=fields.highlight_color,
+        **asked,
+    )
+
+
+def _format(name: str, style: Style) -> Format:
+    formats = FORMATS_OF[style]
+    for known in formats:
+        if name in ("", known.name.lower()):
+            return known
+    names = " or ".join(known.name.lower() for known in formats)
+    raise InvalidField(f"must be {names} for {style}", field="format")

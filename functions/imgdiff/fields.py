@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Annotated, Any, ClassVar, Protocol, get_args
 
+from imgdiff.engine.options import FORMATS_OF, HIGHLIGHT, Colour, Fit, Metric
+from imgdiff.engine.rectangle import Length, Rectangle
 from imgdiff.errors import InvalidField, about
 from imgdiff.formats import FORMATS, NAMES, PNG
 from imgdiff.submission import Submission
@@ -13,6 +15,9 @@ from imgdiff.submission import Submission
 TRUE = ("true", "1", "yes", "on")
 FALSE = ("false", "0", "no", "off")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
+_DECIMAL = re.compile(r"-?(?:[0-9]{1,18}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE]-?[0-9]{1,2})?")
+_LENGTH = re.compile(r"[0-9]{1,9}|([0-9]{1,3}(?:\.[0-9]{1,9})?)%")
+_COLOUR = re.compile(r"#?([0-9a-fA-F]{6})")
 _LONGEST_SIDE = 65_535
 
 
@@ -24,6 +29,11 @@ class Upload(bytes):
 
 type ImageInput = str | Upload
 """An image: its address, or its content."""
+
+type Names = tuple[str, ...]
+"""Some of a rule's choices, each once, in the rule's order."""
+
+type Rectangles = tuple[Rectangle, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,7 @@ class Rule:
     low, high : int
         Bounds of a number.
     choices : tuple of str
-        The values that a text may have; empty for any.
+        The values that a text may have, empty for any; or names.
     longest : int
         The most characters of a text.
     upload : str
@@ -61,9 +71,9 @@ class Declaration(Protocol):
 _BLOB = Rule("Answer the image itself instead of JSON.")
 _WIDTH = Rule("Width in pixels; 0 for the same as the height.", high=_LONGEST_SIDE)
 _HEIGHT = Rule("Height in pixels; 0 for the same as the width.", high=_LONGEST_SIDE)
-_STYLE = Rule(
-    "The difference image to make; none for figures alone, the fastest answer.",
-    choices=("highlight", "none"),
+_RECTANGLES = (
+    "rectangles `x,y,width,height` joined by `;`, in pixels from the top left or in shares such as "
+    "12.5%."
 )
 _IMAGE = f"Address of the image ({NAMES}), or a link that this service returned."
 
@@ -75,7 +85,74 @@ class ImgdiffFields:
     src: Annotated[ImageInput, Rule(_IMAGE, upload="src")]
     target: Annotated[ImageInput, Rule("The image to compare it to.", upload="target")]
     blob: Annotated[bool, _BLOB] = False
-    style: Annotated[str, _STYLE] = "highlight"
+    style: Annotated[
+        str,
+        Rule(
+            "The difference image to make; none for figures alone, the fastest answer.",
+            choices=(*FORMATS_OF, "none"),
+        ),
+    ] = "highlight"
+    format: Annotated[
+        str,
+        Rule(
+            "How it is encoded: png, webp or jpeg; blink is webp or gif. The first unless given.",
+            choices=("png", "webp", "jpeg", "gif"),
+        ),
+    ] = ""
+    highlight_color: Annotated[
+        Colour, Rule("What marks changes: R, G and B in six hexadecimal digits.")
+    ] = HIGHLIGHT
+    metrics: Annotated[
+        Names, Rule("Further measures, joined by commas.", choices=get_args(Metric.__value__))
+    ] = ()
+    threshold: Annotated[
+        float | None,
+        Rule(
+            "The colour distance at which pixelmatch begins to count, 0.1 unless given. Where it "
+            "is given, it must count no pixel for `passed`, or as many as max_changed_ratio says.",
+            high=1,
+        ),
+    ] = None
+    include_aa: Annotated[bool, Rule("Whether pixelmatch counts anti-aliasing too.")] = False
+    max_diff: Annotated[float | None, Rule("For `passed`: the largest diff.", high=1)] = None
+    max_changed_ratio: Annotated[
+        float | None,
+        Rule(
+            "For `passed`: the largest changed_ratio, or with threshold pixelmatch_ratio.",
+            high=1,
+        ),
+    ] = None
+    min_ssim: Annotated[float | None, Rule("For `passed`: the least ssim.", low=-1, high=1)] = None
+    fail_status: Annotated[
+        str,
+        Rule(
+            "The status of an answer that has not `passed`.",
+            choices=("200", "409", "412", "417", "422"),
+        ),
+    ] = "200"
+    ignore: Annotated[Rectangles, Rule(f"What is never counted: {_RECTANGLES}", longest=8192)] = ()
+    include: Annotated[Rectangles, Rule(f"What alone is counted: {_RECTANGLES}", longest=8192)] = ()
+    mask: Annotated[
+        ImageInput,
+        Rule("An image of their size: only what is white in it is counted.", upload="mask"),
+    ] = ""
+    regions: Annotated[bool, Rule("Answer the regions that changed, too.")] = False
+    fit: Annotated[
+        str,
+        Rule(
+            "Images of different sizes are refused; or padded at the right and the bottom with "
+            "what counts as changed; or cropped there; or the target is resized.",
+            choices=get_args(Fit.__value__),
+        ),
+    ] = "fail"
+    color: Annotated[
+        str,
+        Rule(
+            "managed: colour profiles are heeded, and 16 bits a sample compared as such; "
+            "unmanaged: samples count as they are stored, deep ones by their high byte.",
+            choices=("managed", "unmanaged"),
+        ),
+    ] = "managed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +253,49 @@ def _whole(value: str, rule: Rule) -> int:
     return int(value)
 
 
+def _number(value: str, rule: Rule) -> float:
+    if not _DECIMAL.fullmatch(value) or not rule.low <= float(value) <= rule.high:
+        raise InvalidField(f"must be a number from {rule.low} to {rule.high}, not {value[:40]!r}")
+    return float(value)
+
+
+def _names(value: str, rule: Rule) -> Names:
+    given = [name.strip() for name in value.split(",")]
+    for name in given:
+        if name not in rule.choices:
+            raise InvalidField(f"must be some of {', '.join(rule.choices)}, not {name[:40]!r}")
+    return tuple(name for name in rule.choices if name in given)
+
+
+def _rectangles(value: str, rule: Rule) -> Rectangles:
+    return tuple(map(_rectangle, _text(value, rule).rstrip(";").split(";")))
+
+
+def _rectangle(value: str) -> Rectangle:
+    lengths = [_LENGTH.fullmatch(part.strip()) for part in value.split(",")]
+    match [length and _length(length) for length in lengths]:
+        case [Length() as x, Length() as y, Length() as width, Length() as height] if (
+            width.value and height.value
+        ):
+            return Rectangle(x, y, width, height)
+    raise InvalidField(
+        "must be rectangles x,y,width,height joined by semicolons, in whole pixels or shares such "
+        f"as 12.5%, not {value[:40]!r}"
+    )
+
+
+def _length(found: re.Match[str]) -> Length:
+    return Length(float(found[1]), percent=True) if found[1] else Length(int(found[0]))
+
+
+def _colour(value: str, _: Rule) -> Colour:
+    found = _COLOUR.fullmatch(value)
+    if not found:
+        raise InvalidField(f"must be six hexadecimal digits such as f1001e, not {value[:40]!r}")
+    red, green, blue = bytes.fromhex(found[1])
+    return red, green, blue
+
+
 def _text(value: str, rule: Rule) -> str:
     if rule.choices and value not in rule.choices:
         raise InvalidField(f"must be one of {', '.join(rule.choices)}")
@@ -191,6 +311,10 @@ def _image(value: ImageInput, _: Rule) -> ImageInput:
 _READERS: dict[object, Callable[[Any, Rule], object]] = {
     bool: _boolean,
     int: _whole,
+    float | None: _number,
     str: _text,
+    Names: _names,
+    Rectangles: _rectangles,
+    Colour: _colour,
     ImageInput: _image,
 }

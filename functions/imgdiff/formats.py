@@ -24,11 +24,12 @@ class Format:
 
 PNG = Format("PNG", "image/png", "png")
 JPEG = Format("JPEG", "image/jpeg", "jpg")
+WEBP = Format("WebP", "image/webp", "webp")
 GIF = Format("GIF", "image/gif", "gif")
 FORMATS = (
     PNG,
     JPEG,
-    Format("WebP", "image/webp", "webp"),
+    WEBP,
     GIF,
     Format("BMP", "image/bmp", "bmp"),
     Format("TIFF", "image/tiff", "tiff"),

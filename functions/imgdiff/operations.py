@@ -16,14 +16,13 @@ from imgdiff.fields import (
     ResizeFields,
     StoreFields,
 )
-from imgdiff.formats import PNG
 from imgdiff.images import Image, edit, presign, store
 from imgdiff.media import Links
 from imgdiff.replies import (
     Figures,
     ImageReply,
     ImgdiffReply,
-    MediaReply,
+    Reply,
     UploadReply,
     of_difference,
     of_image,
@@ -45,11 +44,14 @@ class Blob:
     content_type : str
     headers : dict of str to str
         Figures that go with it.
+    status : int
+        The HTTP status.
     """
 
     content: bytes
     content_type: str
     headers: dict[str, str]
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Elsewhere:
     headers: dict[str, str]
 
 
-type Answer = MediaReply | Figures | Blob | Elsewhere
+type Answer = Reply | Blob | Elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Operation:
     methods: tuple[str, ...]
     summary: str
     fields: type[Declaration]
-    replies: tuple[type[MediaReply | Figures], ...]
+    replies: tuple[type[Reply], ...]
     run: Callable[[Any, Caller, Links], Answer]
 
     @property
@@ -104,15 +106,20 @@ class Operation:
 
 def _imgdiff(fields: ImgdiffFields, caller: Caller, links: Links) -> Answer:
     found = difference(fields, caller)
+    reply = of_difference(found, fields, links)
     if not fields.blob:
-        return of_difference(found, links)
+        return reply
     figures = {
         "x-imgdiff-diff": repr(found.comparison.diff),
         "x-imgdiff-changed-pixels": str(found.comparison.changed_pixels),
     }
+    if found.verdict:
+        figures["x-imgdiff-passed"] = str(found.verdict.passed).lower()
     if found.media_id is None:
-        return Blob(found.comparison.image or b"", PNG.content_type, figures)
-    return Elsewhere(links.link(found.media_id), figures)
+        image = found.comparison.image or b""
+        return Blob(image, found.format.content_type, figures, reply.status)
+    # What has not passed must not look as if it had, and a redirection would.
+    return Elsewhere(links.link(found.media_id), figures) if reply.status == 200 else reply
 
 
 def _store(fields: StoreFields, caller: Caller, links: Links) -> Answer:
@@ -137,7 +144,7 @@ OPERATIONS = (
     Operation(
         "imgdiff",
         ("GET", "POST"),
-        "Compare two images of equal size.",
+        "Compare two images.",
         ImgdiffFields,
         (ImgdiffReply, Figures),
         _imgdiff,

@@ -1,17 +1,26 @@
 """What callers get: the fields of JSON replies, besides ``status``."""
 
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, Literal, TypedDict, cast
 
 from imgdiff.difference import Difference
+from imgdiff.fields import ImgdiffFields
 from imgdiff.images import Image
 from imgdiff.media import DirectUpload, Links
 
 type Box = tuple[int, int, int, int]
+type Size = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class MediaReply:
+class Reply:
+    """What every reply has."""
+
+    status: Annotated[int, "The HTTP status."] = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaReply(Reply):
     """Where an image is."""
 
     link: Annotated[str, "Address of the image, good as long as it is kept."]
@@ -19,8 +28,64 @@ class MediaReply:
     id: Annotated[str, "Its unguessable name there."]
 
 
+class Region(TypedDict):
+    """A region that has changed."""
+
+    bbox: Annotated[Box, "[left, top, right, bottom] around its changed pixels, half-open."]
+    pixels: Annotated[int, "How many have changed."]
+    mse: Annotated[float, "Their mean square error on the 0..255 scale."]
+    centroid: Annotated[tuple[float, float], "[x, y], the mean of their places."]
+    kind: Annotated[Literal["added", "removed", "recolored", "changed"], "What has become of it."]
+
+
+class Sizes(TypedDict):
+    """The sizes of both images."""
+
+    src: Annotated[Size, "[width, height] in pixels."]
+    target: Annotated[Size, "The same."]
+
+
+class Conversions(TypedDict):
+    """What was converted."""
+
+    src: Annotated[list[str], "A phrase for each conversion."]
+    target: Annotated[list[str], "The same."]
+
+
+class Findings(TypedDict, total=False):
+    """What is answered only where it was asked for, or there is something to tell."""
+
+    passed: Annotated[bool, "With a tolerance: whether the images keep to it."]
+    failed_on: Annotated[list[str], "With a tolerance: the fields that they don't keep to."]
+    ssim: Annotated[
+        float | None,
+        "Structural similarity of the luma, 1 where identical; null where nothing that counts is "
+        "11 pixels wide and high.",
+    ]
+    ssim_min_channel: Annotated[float | None, "The least of R, G, B and alpha."]
+    ms_ssim: Annotated[
+        float | None, "Of five scales; null where images are less than 176 pixels wide or high."
+    ]
+    pixelmatch: Annotated[int, "Pixels that pixelmatch counts."]
+    pixelmatch_ratio: Annotated[float, "The same as a share of the pixels that count."]
+    ciede2000: Annotated[float, "Mean colour difference CIEDE2000."]
+    ciede2000_p95: Annotated[float, "The same that 95 % of the pixels keep to, by 1/1024."]
+    ciede2000_noticeable: Annotated[float, "Share of pixels that are over 2.3, just noticeable."]
+    dhash: Annotated[int, "Bits of 64 in which the difference hashes differ."]
+    regions: Annotated[list[Region], "The largest 100 regions, largest first."]
+    regions_total: Annotated[int, "How many there are."]
+    counted_pixels: Annotated[
+        int, "With ignore, include or mask: pixels that count, of which shares and means are."
+    ]
+    sizes: Annotated[Sizes, "With fit: the sizes of both images."]
+    fitted: Annotated[
+        Literal["none", "pad", "crop", "resize"], "With fit: what was done to make them equal."
+    ]
+    conversions: Annotated[Conversions, "Where colours or depth were: what was converted."]
+
+
 @dataclass(frozen=True, kw_only=True)
-class Figures:
+class Figures(Reply):
     """The difference of two images, without a picture."""
 
     diff: Annotated[float, "Mean square error, 0 (identical) to 1 (black against white)."]
@@ -36,6 +101,7 @@ class Figures:
     bbox: Annotated[
         Box | None, "[left, top, right, bottom] around them, half-open; null when identical."
     ]
+    findings: Findings = field(default_factory=Findings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +128,7 @@ class UploadReply(MediaReply):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchReply:
+class BatchReply(Reply):
     """A batch that was started."""
 
     id: Annotated[str, "Its name."]
@@ -71,7 +137,7 @@ class BatchReply:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProgressReply:
+class ProgressReply(Reply):
     """How far a batch is."""
 
     id: Annotated[str, "Its name."]
@@ -87,13 +153,40 @@ class ProgressReply:
     error: Annotated[str | None, "Why the batch failed."] = None
 
 
-def of_difference(found: Difference, links: Links) -> ImgdiffReply | Figures:
+def body(reply: Reply) -> dict[str, Any]:
+    """A reply as JSON has it."""
+    told = asdict(reply)
+    findings: dict[str, Any] = told.pop("findings", {})
+    return told | findings
+
+
+def of_difference(found: Difference, fields: ImgdiffFields, links: Links) -> ImgdiffReply | Figures:
     """The reply of ``/imgdiff``."""
-    figures = asdict(found.comparison)
-    del figures["image"]
+    comparison = found.comparison
+    figures = {name: getattr(comparison, name) for name in _FIGURES}
+    status = 200 if found.verdict is None or found.verdict.passed else int(fields.fail_status)
+    told = {"status": status, "findings": _findings(found, fields), **figures}
     if found.media_id is None:
-        return Figures(**figures)
-    return ImgdiffReply(**_media(found.media_id, links), **figures)
+        return Figures(**told)
+    return ImgdiffReply(**_media(found.media_id, links), **told)
+
+
+def _findings(found: Difference, fields: ImgdiffFields) -> Findings:
+    comparison = found.comparison
+    told = cast("Findings", dict(comparison.measured))
+    if found.verdict:
+        told["passed"] = found.verdict.passed
+        told["failed_on"] = [*found.verdict.failed_on]
+    if fields.ignore or fields.include or fields.mask:
+        told["counted_pixels"] = comparison.counted_pixels
+    if fields.fit != "fail":
+        source, target = comparison.sizes
+        told["sizes"] = Sizes(src=source, target=target)
+        told["fitted"] = "none" if source == target else cast("Literal['pad']", fields.fit)
+    if any(comparison.conversions):
+        of_source, of_target = map(list, comparison.conversions)
+        told["conversions"] = Conversions(src=of_source, target=of_target)
+    return told
 
 
 def of_image(image: Image, media_id: str, links: Links) -> ImageReply:
@@ -119,3 +212,7 @@ def of_upload(upload: DirectUpload, links: Links) -> UploadReply:
 def _media(media_id: str, links: Links) -> dict[str, Any]:
     link = links.link(media_id)
     return {"link": link, "ssl_link": link, "id": media_id}
+
+
+# What a comparison tells by the same name.
+_FIGURES = tuple(Figures.__annotations__.keys() - {"findings"})

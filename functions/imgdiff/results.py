@@ -1,7 +1,7 @@
 """What a comparison without an HTTP client leaves: a document and a picture under its name."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from imgdiff.difference import Client, difference
@@ -9,10 +9,13 @@ from imgdiff.errors import ImgdiffError, StorageUnavailable
 from imgdiff.fields import ImageInput, ImgdiffFields, read_fields
 from imgdiff.formats import Format
 from imgdiff.media import ID_METADATA, Links, result_id
-from imgdiff.replies import of_difference
+from imgdiff.replies import body, of_difference
 from imgdiff.submission import Submission
 
 type Document = dict[str, Any]
+
+# Fields about an HTTP answer, which a result is none of.
+NOT_OF_RESULTS = ("blob", "fail_status")
 
 
 class Put(Protocol):
@@ -62,14 +65,15 @@ def outcome(values: Mapping[str, str], client: Client, links: Links) -> Document
 
     Storage's own trouble is raised: another attempt may succeed. Any other error is an outcome.
     """
-    submission = Submission({name: [value] for name, value in values.items() if name != "blob"})
+    given = {name: [value] for name, value in values.items() if name not in NOT_OF_RESULTS}
     try:
-        found = difference(read_fields(ImgdiffFields, submission), client)
+        fields = read_fields(ImgdiffFields, Submission(given))
+        found = difference(fields, client)
     except StorageUnavailable:
         raise
     except ImgdiffError as error:
         return {"status": error.status, "error": str(error)}
-    return {"status": 200, **asdict(of_difference(found, links))}
+    return body(of_difference(found, fields, links))
 
 
 def verdict(document: Document) -> str:

@@ -3,6 +3,7 @@
 import io
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -178,8 +179,8 @@ def test_first_image_is_decoded_while_the_second_is_on_its_way(
 ) -> None:
     decoded = threading.Event()
 
-    def watched(data: bytes, *, max_pixels: int) -> Frame:
-        frame = decode(data, max_pixels=max_pixels)
+    def watched(data: bytes, **limits: Any) -> Frame:
+        frame = decode(data, **limits)
         decoded.set()
         return frame
 

@@ -22,10 +22,11 @@ ENVIRONMENT = {
 }
 # typing_extensions and jmespath are what powertools needs, and of botocore only its face.
 PACKAGES = {"aws_lambda_powertools", "botocore", "imgdiff", "jmespath", "typing_extensions"}
-# What reads a request and tells what to do: no adapter and none of the engine.
+# What reads a request and tells what to do: no adapter, and of the engine what can be asked of it.
 OWN = {
     *("api", "caller", "composition", "deadline", "difference", "errors", "fields", "formats"),
     *("images", "keys", "media", "memory", "operations", "replies", "settings", "submission"),
+    *("engine", "engine.options", "engine.rectangle", "tolerance"),
 }
 HEAVY = {
     "numpy",
@@ -93,4 +94,4 @@ def test_editing_needs_no_core() -> None:
 def test_media_needs_no_engine() -> None:
     modules = loaded(invoke("media.json", 503))
     assert "botocore.session" in modules
-    assert not modules & {"numpy", "PIL", "isal", "imgdiff.engine", "imgdiff.fetch"}
+    assert not modules & {"numpy", "PIL", "isal", "imgdiff.engine.comparison", "imgdiff.fetch"}

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +52,10 @@ class Comparison:
         Pixels that count, of which ``changed_ratio`` and the means are.
     measured : dict
         Results of the measures that were asked for, by name.
-    sizes : tuple of tuple of int, or None
-        Width and height of source and target where these differ.
-    conversions : dict of str to tuple of str
-        What was converted, by the image's name.
+    sizes : tuple of tuple of int
+        Width and height of source and target, as shown.
+    conversions : tuple of tuple of str
+        What was converted of source and target.
     """
 
     diff: float
@@ -72,14 +72,15 @@ class Comparison:
     image: bytes | None
     counted_pixels: int
     measured: dict[str, Any] = field(default_factory=dict)
-    sizes: tuple[Size, Size] | None = None
-    conversions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sizes: tuple[Size, ...] = ()
+    conversions: tuple[tuple[str, ...], ...] = ()
 
 
 def compare(
     source: Encoded,
     target: Encoded,
     *,
+    mask: Encoded | None = None,
     options: Options = _PLAIN,
     max_pixels: int = 25_000_000,
     names: tuple[str, str] = ("source", "target"),
@@ -96,6 +97,8 @@ def compare(
     source, target : bytes, or callable that returns bytes
         PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF. A callable is called once, in a thread of its
         own: its image is decoded as soon as it is there, while the other is on its way.
+    mask : bytes, callable that returns bytes, or None
+        An encoded image of the size in which they are compared: only what is white in it counts.
     options : Options
         What else is asked for.
     max_pixels : int
@@ -115,22 +118,22 @@ def compare(
     pair = Pair(source, target, names)
     # A file goes as soon as its image is decoded.
     del source, target
-    mask = _once(options.mask) if options.mask else None
+    read_mask = _once(mask) if mask else None
 
     def with_decoder(decoder: Callable[..., Frame]) -> Comparison:
         frames = pair.decoded(
             partial(decoder, max_pixels=max_pixels, managed=options.managed),
             of_one_size=options.fit == "fail",
         )
-        if options.plain and _is_plain(*frames):
+        if options.plain and not read_mask and _is_plain(*frames):
             found = _difference(*frames, pictured=options.style is not None)
         else:
-            found = _examination(*frames, options, mask, max_pixels)
-        told = zip(names, frames, strict=True)
-        found.conversions.update(
-            {name: frame.conversions for name, frame in told if frame.conversions}
+            found = _examination(*frames, options, read_mask, max_pixels)
+        return replace(
+            found,
+            sizes=tuple((frame.width, frame.height) for frame in frames),
+            conversions=tuple(frame.conversions for frame in frames),
         )
-        return found
 
     try:
         return with_decoder(decode)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from imgdiff.engine.rectangle import Rectangle
-from imgdiff.formats import PNG, Format
+from imgdiff.formats import GIF, JPEG, PNG, WEBP, Format
 
 type Encoded = bytes | Callable[[], bytes]
 type Metric = Literal["ssim", "ms_ssim", "pixelmatch", "ciede2000", "dhash"]
@@ -14,6 +14,17 @@ type Style = Literal["highlight", "mask", "absolute", "heatmap", "overlay", "sid
 type Colour = tuple[int, int, int]
 
 HIGHLIGHT: Colour = (241, 0, 30)
+# How each picture can be encoded, the usual way first.
+_STILL = (PNG, WEBP, JPEG)
+FORMATS_OF: dict[Style, tuple[Format, ...]] = {
+    "highlight": _STILL,
+    "mask": _STILL,
+    "absolute": _STILL,
+    "heatmap": _STILL,
+    "overlay": _STILL,
+    "side_by_side": _STILL,
+    "blink": (WEBP, GIF),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +45,6 @@ class Options:
         What becomes of images of different sizes.
     ignore, include : tuple of Rectangle
         What is never counted; what alone is, where there is any.
-    mask : bytes, callable that returns bytes, or None
-        An encoded image of their size: only what is white in it is counted.
     managed : bool
         Whether colour profiles are heeded, and 16 bits a sample compared as such.
     style : str or None
@@ -53,7 +62,6 @@ class Options:
     fit: Fit = "fail"
     ignore: tuple[Rectangle, ...] = ()
     include: tuple[Rectangle, ...] = ()
-    mask: Encoded | None = None
     managed: bool = True
     style: Style | None = "highlight"
     format: Format = PNG
@@ -61,8 +69,8 @@ class Options:
 
     @property
     def plain(self) -> bool:
-        """Whether the plain comparison has all that is asked for, but for images that need more."""
+        """Whether a plain comparison has all that is asked for."""
         drawn = (self.style, self.format, self.highlight_color)
         default = drawn == ("highlight", PNG, HIGHLIGHT)
-        areas = self.ignore or self.include or self.mask
-        return not (self.metrics or self.regions or areas) and (default or self.style is None)
+        more = self.metrics or self.regions or self.ignore or self.include
+        return not more and (default or self.style is None)
