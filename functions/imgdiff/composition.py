@@ -80,10 +80,14 @@ class Services:
         """What compares pairs of objects."""
         from imgdiff.aws import client
         from imgdiff.event_bus import EventBus
+        from imgdiff.inputs import Inputs
         from imgdiff.media import Links
         from imgdiff.pairs import Pairs
 
         settings = self.settings
+        inputs = Inputs(
+            self.objects, settings.inbox_bucket, settings.input_arns, settings.max_image_bytes
+        )
         return Pairs(
             objects=self.objects,
             events=EventBus(client("events", self._deadline)),
@@ -92,6 +96,7 @@ class Services:
             links=Links(settings.media_base_url),
             max_bytes=settings.max_image_bytes,
             max_pixels=settings.max_image_pixels,
+            read_other=inputs.read,
         )
 
     @cached_property

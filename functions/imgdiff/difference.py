@@ -86,6 +86,22 @@ def difference(fields: ImgdiffFields, client: Client) -> Difference:
     return Difference(comparison, options.format, verdict, media_id)
 
 
+def picture_format(fields: ImgdiffFields) -> Format:
+    """How the difference image is encoded.
+
+    Raises
+    ------
+    InvalidField
+        Its style is never encoded so.
+    """
+    formats = FORMATS_OF.get(cast("Style", fields.style), (PNG,))
+    for known in formats:
+        if fields.format in ("", known.name.lower()):
+            return known
+    names = " or ".join(known.name.lower() for known in formats)
+    raise InvalidField(f"must be {names} for {fields.style}", field="format")
+
+
 def _options(fields: ImgdiffFields) -> Options:
     """What is asked of the engine; what is held against a limit is measured, too."""
     style = None if fields.style == "none" else cast("Style", fields.style)
@@ -104,16 +120,7 @@ def _options(fields: ImgdiffFields) -> Options:
         include=fields.include,
         managed=fields.color == "managed",
         style=style,
-        format=_format(fields.format, style) if style else PNG,
+        format=picture_format(fields) if style else PNG,
         highlight_color=fields.highlight_color,
         **asked,
     )
-
-
-def _format(name: str, style: Style) -> Format:
-    formats = FORMATS_OF[style]
-    for known in formats:
-        if name in ("", known.name.lower()):
-            return known
-    names = " or ".join(known.name.lower() for known in formats)
-    raise InvalidField(f"must be {names} for {style}", field="format")

@@ -8,14 +8,16 @@ way and starts over, and whoever has the same ones finds that all is done.
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Protocol
 
 from imgdiff.errors import StorageUnavailable
+from imgdiff.formats import PNG
 from imgdiff.media import ID_METADATA, Links
 from imgdiff.objects import Objects, Stored, Superseded
-from imgdiff.results import Document, ResultClient, outcome, verdict
+from imgdiff.results import Document, ResultClient, extension_of, outcome, verdict
 
 SOURCE, TARGET = "source/", "target/"
 COMPLETED = "Image Comparison Completed"
@@ -49,9 +51,19 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """What lies where a pair's result belongs."""
+    """What lies where a pair's result belongs.
+
+    Attributes
+    ----------
+    document : Stored or None
+    extension : str
+        That of the picture that was looked for.
+    picture : Stored or None
+        What is there; one of another extension stays until it expires.
+    """
 
     document: Stored | None
+    extension: str
     picture: Stored | None
 
     def is_of(self, source: Stored, target: Stored) -> bool:
@@ -91,6 +103,8 @@ class Pairs:
     links : Links
     max_bytes, max_pixels : int
         Largest image read.
+    read_other : callable
+        The address of a mask, which is none of the pair, to its bytes.
     """
 
     objects: Objects
@@ -100,6 +114,7 @@ class Pairs:
     links: Links
     max_bytes: int
     max_pixels: int
+    read_other: Callable[[str], bytes]
 
     def settle(self, pair: Pair, *, repeated: bool) -> str | None:
         """Bring a pair's result up to date.
@@ -121,13 +136,17 @@ class Pairs:
         StorageUnavailable
             Another attempt may succeed.
         """
+        extension = None
         for _ in range(_ATTEMPTS):
             # Before the images: see above.
-            standing = self._standing(pair)
+            standing = self._standing(pair, extension)
             source = self.objects.find(pair.bucket, SOURCE + pair.name)
             target = self.objects.find(pair.bucket, TARGET + pair.name)
             if source is None or target is None:
                 return None
+            extension = extension_of(_options(target))
+            if extension != standing.extension:
+                continue
             try:
                 if not standing.is_of(source, target):
                     document = self._put(pair, source, target, standing)
@@ -145,12 +164,14 @@ class Pairs:
             return verdict(document)
         raise StorageUnavailable
 
-    def _standing(self, pair: Pair) -> _Standing:
+    def _standing(self, pair: Pair, extension: str | None) -> _Standing:
+        """What there is, with the picture that the document has unless another is asked for."""
         name = self._name(pair)
-        return _Standing(
-            self.objects.find(self.results_bucket, f"{name}.json"),
-            self.objects.find(self.results_bucket, f"{name}.png"),
-        )
+        document = self.objects.find(self.results_bucket, f"{name}.json")
+        told = document.metadata.get("extension", "") if document else ""
+        wanted = extension or told or PNG.extension
+        picture = self.objects.find(self.results_bucket, f"{name}.{wanted}")
+        return _Standing(document, wanted, picture)
 
     def _put(self, pair: Pair, source: Stored, target: Stored, standing: _Standing) -> Document:
         reply = self._picture(pair, source, target, standing)
@@ -169,6 +190,7 @@ class Pairs:
                 "source": source.version,
                 "target": target.version,
                 "picture": _secret(pair, source, target) if "link" in reply else "",
+                "extension": standing.extension,
             },
             previous=standing.document,
         )
@@ -178,18 +200,22 @@ class Pairs:
         """Put the picture in place of the standing one, and answer what ``/imgdiff`` would."""
         images = {image.address: image for image in (source, target)}
         client = ResultClient(
-            read=lambda image: self.objects.read(images[str(image)], max_bytes=self.max_bytes),
+            read=lambda image: self._read(str(image), images),
             max_pixels=self.max_pixels,
             put=partial(self.objects.replace, self.results_bucket, previous=standing.picture),
             name=self._name(pair),
             secret=_secret(pair, source, target),
         )
-        options = {name.replace("-", "_"): value for name, value in target.metadata.items()}
         addresses = {"src": source.address, "target": target.address}
-        reply = outcome({**options, **addresses}, client, self.links)
+        reply = outcome({**_options(target), **addresses}, client, self.links)
         if standing.picture and "link" not in reply:
             self.objects.delete(standing.picture)
         return reply
+
+    def _read(self, address: str, images: Mapping[str, Stored]) -> bytes:
+        if address in images:
+            return self.objects.read(images[address], max_bytes=self.max_bytes)
+        return self.read_other(address)
 
     def _name(self, pair: Pair) -> str:
         if pair.bucket == self.inbox_bucket:
@@ -199,6 +225,10 @@ class Pairs:
     def _detail(self, pair: Pair, document: Document) -> Document:
         result = {"bucket": self.results_bucket, "key": f"{self._name(pair)}.json"}
         return {"verdict": verdict(document), "result": result, **document}
+
+
+def _options(target: Stored) -> dict[str, str]:
+    return {name.replace("-", "_"): value for name, value in target.metadata.items()}
 
 
 def _secret(pair: Pair, source: Stored, target: Stored) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from imgdiff.difference import Client, difference
-from imgdiff.errors import ImgdiffError, StorageUnavailable
+from imgdiff.difference import Client, difference, picture_format
+from imgdiff.errors import ImgdiffError, InvalidField, StorageUnavailable
 from imgdiff.fields import ImageInput, ImgdiffFields, read_fields
-from imgdiff.formats import Format
+from imgdiff.formats import PNG, Format
 from imgdiff.media import ID_METADATA, Links, result_id
 from imgdiff.replies import body, of_difference
 from imgdiff.submission import Submission
@@ -58,6 +58,16 @@ class ResultClient:
         key = f"{self.name}.{kind.extension}"
         self.put(key, content, kind.content_type, {ID_METADATA: self.secret})
         return result_id(self.secret, key)
+
+
+def extension_of(values: Mapping[str, str]) -> str:
+    """The extension of the picture that `outcome` would keep, if it keeps one."""
+    options = {name: [value] for name, value in values.items() if name not in NOT_OF_RESULTS}
+    try:
+        fields = read_fields(ImgdiffFields, Submission(options | {"src": ["-"], "target": ["-"]}))
+        return picture_format(fields).extension
+    except InvalidField:
+        return PNG.extension
 
 
 def outcome(values: Mapping[str, str], client: Client, links: Links) -> Document:

@@ -16,14 +16,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from PIL import Image
 
-from imgdiff.engine import Comparison, compare
-from imgdiff.errors import ImgdiffError, StorageUnavailable
+from imgdiff.engine import Comparison, Options, compare
+from imgdiff.errors import ImgdiffError, InvalidField, StorageUnavailable
+from imgdiff.formats import PNG, WEBP
 from imgdiff.media import ID_METADATA, Links, result_of
 from imgdiff.objects import Stored, Superseded
 from imgdiff.pairs import COMPLETED, SOURCE, TARGET, Pair, Pairs
 from imgdiff.results import Document
 
 RUNS = 500
+CONTENT_TYPES = {"json": "application/json", "png": "image/png", "webp": "image/webp"}
 INBOX, RESULTS, OTHER = "inbox", "results", "another"
 
 
@@ -33,6 +35,8 @@ def _png(size: tuple[int, int], colour: int) -> bytes:
     return file.getvalue()
 
 
+# Of a target; a source's mean nothing.
+OPTIONS: tuple[dict[str, str], ...] = ({}, {}, {"format": "webp"}, {"format": "none"})
 IMAGES = (_png((2, 2), 0), _png((2, 2), 9), _png((2, 2), 200), _png((3, 2), 0), b"no image")
 EXAMPLES = settings(
     max_examples=RUNS,
@@ -42,9 +46,12 @@ EXAMPLES = settings(
 )
 
 
-def _compared(source: bytes, target: bytes) -> Comparison | ImgdiffError:
+def _compared(source: bytes, target: bytes, asked: str) -> Comparison | ImgdiffError:
+    if asked == "none":
+        return InvalidField("must be one of png, webp, jpeg, gif", field="format")
+    options = Options(format=WEBP if asked == "webp" else PNG)
     try:
-        return compare(source, target, names=("src", "target"))
+        return compare(source, target, options=options, names=("src", "target"))
     except ImgdiffError as error:
         return error
 
@@ -112,7 +119,7 @@ class FakeObjects:
         previous: Stored | None,
     ) -> None:
         assert bucket == RESULTS
-        assert content_type == ("image/png" if key.endswith(".png") else "application/json")
+        assert content_type == CONTENT_TYPES[key.rpartition(".")[2]]
         standing = self.newest.get((bucket, key))
         if (standing and standing.etag) != (previous and previous.etag):
             raise Superseded
@@ -146,6 +153,7 @@ def pairs_of(objects: FakeObjects, events: FakeEvents) -> Pairs:
         links=Links("https://img.example"),
         max_bytes=1_000_000,
         max_pixels=1_000_000,
+        read_other=lambda _: IMAGES[0],
     )
 
 
@@ -252,13 +260,17 @@ class Deliveries(RuleBasedStateMachine):
         self.trouble = False
         self.serial = count()
 
-    @rule(half=st.sampled_from([SOURCE, TARGET]), image=st.sampled_from(IMAGES))
-    def image_is_put(self, half: str, image: bytes) -> None:
+    @rule(
+        half=st.sampled_from([SOURCE, TARGET]),
+        image=st.sampled_from(IMAGES),
+        options=st.sampled_from(OPTIONS),
+    )
+    def image_is_put(self, half: str, image: bytes, options: dict[str, str]) -> None:
         key = half + self.pair.name
         if not self.versioned:
             # Told apart by what is behind the image's end.
             image += next(self.serial).to_bytes(4)
-        self.objects.put(self.bucket, key, image, {})
+        self.objects.put(self.bucket, key, image, options)
         self.put[half].append(self.objects.newest[self.bucket, key])
         self.due.append(False)
 
@@ -324,14 +336,17 @@ class Deliveries(RuleBasedStateMachine):
             self.objects.contents[self.bucket, image.key, image.version]
             for image in (source, target)
         ]
-        expected = _compared(*data)
+        asked = target.metadata.get("format", "png")
+        expected = _compared(data[0], data[1], asked)
+        pictures = results - {f"{name}.json"}
         if isinstance(expected, ImgdiffError):
             assert (document["status"], document["error"]) == (expected.status, str(expected))
-            assert results == {f"{name}.json"}
+            # Those of other formats stay where they are.
+            assert f"{name}.{asked if asked != 'none' else 'png'}" not in pictures
             return
         assert (document["status"], document["diff"]) == (200, expected.diff)
-        assert results == {f"{name}.json", f"{name}.png"}
-        picture = self.objects.newest[RESULTS, f"{name}.png"]
+        assert f"{name}.{asked}" in pictures <= {f"{name}.png", f"{name}.webp"}
+        picture = self.objects.newest[RESULTS, f"{name}.{asked}"]
         assert self.objects.contents[RESULTS, picture.key, picture.version] == expected.image
         assert result_of(document["id"]) == (picture.metadata[ID_METADATA], picture.key)
 
