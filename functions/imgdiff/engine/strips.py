@@ -47,7 +47,7 @@ class Strip:
     counted: NDArray[np.uint8] | None
 
 
-class Rows(NamedTuple):
+class Rows[T: np.generic = np.uint8](NamedTuple):
     """Rows of arrays that go together, and which of them have all their neighbours.
 
     Attributes
@@ -59,13 +59,13 @@ class Rows(NamedTuple):
         Half-open range in the arrays: rows whose neighbours are here, or beyond the image's edge.
     """
 
-    arrays: list[NDArray[np.uint8]]
+    arrays: list[NDArray[T]]
     top: int
     begin: int
     end: int
 
 
-class Window:
+class Window[T: np.generic = np.uint8]:
     """Rows that come in strips, seen with their neighbours above and below.
 
     Parameters
@@ -79,11 +79,11 @@ class Window:
     def __init__(self, margin: int, height: int) -> None:
         self._margin = margin
         self._height = height
-        self._held: list[NDArray[np.uint8]] = []
+        self._held: list[NDArray[T]] = []
         self._top = 0
         self._done = 0
 
-    def slide(self, *arrays: NDArray[np.uint8]) -> Rows:
+    def slide(self, *arrays: NDArray[T]) -> Rows[T]:
         """Append the next rows.
 
         Parameters
