@@ -1,7 +1,8 @@
 """Decoding: encoded bytes to samples, with the limits checked before any pixel is decoded."""
 
 import io
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,8 +24,11 @@ _UNREADABLE_MODES = ("I", "F")
 _WHITE_IS_ZERO = 0
 _PHOTOMETRIC_INTERPRETATION = 262
 _BITS_PER_SAMPLE = 258
+_PLANAR_CONFIGURATION = 284
+_SEPARATE = 2
 _SAMPLE_FORMAT = 339
 _UNSIGNED = 1
+_OTHER_ORDER = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
 # The limit is the caller's own figure.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -72,7 +76,7 @@ class Opened:
     @property
     def orientation(self) -> int:
         """How the image is turned to be shown, as EXIF numbers it."""
-        return _orientation(self.file)
+        return orientation(self.file)
 
     def load(self) -> Decoded:
         """Decode the first frame.
@@ -143,10 +147,64 @@ def _open(data: bytes) -> ImageFile.ImageFile:
     signed = any(sample != _UNSIGNED for sample in tags.get(_SAMPLE_FORMAT, ()))
     if signed or image.mode in _UNREADABLE_MODES:
         raise UnsupportedImage("has signed, 32-bit or floating-point samples")
+    if not isinstance(image.info.get("icc_profile", b""), bytes):
+        # A TIFF's tag may hold anything.
+        image.info["icc_profile"] = b""
+    if is_planar(image) and set(tags.get(_BITS_PER_SAMPLE, ())) == {16}:
+        # Pillow would read them as if they had 8 bit.
+        order = "B" if tags.prefix == b"MM" else "L"
+        image.tile = [_repacked(tile, lambda band: f"{band[:1]};16{order}") for tile in image.tile]
     return image
 
 
-def _orientation(image: Image.Image) -> int:
+def is_planar(image: Image.Image) -> bool:
+    """Whether a file, a TIFF, has its channels one after the other."""
+    tags: Any = getattr(image, "tag_v2", {})
+    return bool(tags.get(_PLANAR_CONFIGURATION) == _SEPARATE)
+
+
+def packing(image: ImageFile.ImageFile) -> str:
+    """Pillow's name for how a file holds its samples; empty where it has none."""
+    args = image.tile[0].args if image.tile else None
+    name = args[0] if isinstance(args, tuple) and args else args
+    return name if isinstance(name, str) else ""
+
+
+def stored_bits(image: ImageFile.ImageFile) -> int:
+    """How many bits a sample has in the file, where it is not loaded yet; 8 for less."""
+    return depth(image)[0] if is_deep(image) or ";16" in packing(image) else 8
+
+
+def unpacked(data: bytes, alter: Callable[[str], str]) -> ImageFile.ImageFile:
+    """Decode a file whose samples lie otherwise than it says.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    alter : callable
+        Pillow's name for how it holds its samples to that by which to read them.
+    """
+    image = _open(data)
+    image.tile = [_repacked(tile, alter) for tile in image.tile]
+    image.load()
+    return image
+
+
+def _repacked(tile: ImageFile._Tile, alter: Callable[[str], str]) -> ImageFile._Tile:
+    args = tile.args
+    return tile._replace(
+        args=(alter(args[0]), *args[1:]) if isinstance(args, tuple) else alter(str(args))
+    )
+
+
+def in_other_order(packing: str) -> str:
+    """The packing of 16-bit samples with their bytes swapped."""
+    return packing[:-1] + _OTHER_ORDER[packing[-1]]
+
+
+def orientation(image: Image.Image) -> int:
+    """How an image is turned to be shown, as EXIF numbers it."""
     # Pillow turns a TIFF itself. Of what else may hold EXIF, viewers heed the format's own place.
     exif = Image.Exif()
     try:
@@ -170,11 +228,16 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I;16")
 
 
-def eight_bit(image: Image.Image) -> Image.Image:
-    """The high byte of deep grey samples, and the transparency that their colour key means."""
+def depth(image: Image.Image) -> tuple[int, bool]:
+    """Of deep grey samples: how many bits they have, and whether 0 is white."""
     tags: Any = getattr(image, "tag_v2", {})
     bits = tags.get(_BITS_PER_SAMPLE, (16,))[0]
-    white_is_zero = tags.get(_PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO
+    return bits, tags.get(_PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO
+
+
+def eight_bit(image: Image.Image) -> Image.Image:
+    """The high byte of deep grey samples, and the transparency that their colour key means."""
+    bits, white_is_zero = depth(image)
     key = image.info.get("transparency")
     grey = Image.new("L" if key is None else "LA", image.size)
     for top, bottom in strips(*image.size):
@@ -199,10 +262,8 @@ def _with_colour_key(image: Image.Image, packing: object, data: bytes) -> Image.
     elif packing == "I;16B":
         return eight_bit(image)
     elif packing == "RGB;16B":
-        low = _open(data)
         # The low byte of a big-endian sample is the high byte of a little-endian one.
-        low.tile = [tile._replace(args="RGB;16L") for tile in low.tile]
-        low.load()
+        low = unpacked(data, in_other_order)
         del image.info["transparency"]
         alpha = Image.new("L", image.size)
         for top, bottom in strips(*image.size):

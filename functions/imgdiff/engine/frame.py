@@ -1,15 +1,17 @@
 """A decoded image, read in strips as a viewer shows it."""
 
 from collections.abc import Callable, Iterator
-from typing import Protocol, override
+from typing import Any, Protocol, override
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imgdiff.engine.color import Conversion
 from imgdiff.engine.strips import strips
 
 type Samples = NDArray[np.uint8]
+type Deep = NDArray[np.uint16]
 
 # EXIF orientation -> how the stored image is turned to be shown, whether its columns become
 # the rows shown, and whether they are counted from the far end.
@@ -23,7 +25,7 @@ _TURNS: dict[int, tuple[Image.Transpose, bool, bool]] = {
     8: (Image.Transpose.ROTATE_90, True, True),
 }
 # The same for arrays.
-_VIEWS: dict[int, Callable[[Samples], Samples]] = {
+_VIEWS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     2: lambda stored: stored[:, ::-1],
     3: lambda stored: stored[::-1, ::-1],
     4: lambda stored: stored[::-1],
@@ -109,10 +111,15 @@ class PillowFrame(Frame):
         The decoded image, as the file stores it, at 8 bit a sample.
     orientation : int
         EXIF orientation, 1 to 8; any other value counts as 1.
+    conversion : Conversion or None
+        What brings its colours to sRGB.
     """
 
-    def __init__(self, image: Image.Image, orientation: int) -> None:
+    def __init__(
+        self, image: Image.Image, orientation: int, conversion: Conversion | None = None
+    ) -> None:
         self._image = image
+        self._conversion = conversion
         self._turn = _TURNS.get(orientation)
         self.channels = 4 if image.has_transparency_data else 3
         self._mode = "RGBA" if self.channels == 4 else "RGB"
@@ -132,7 +139,9 @@ class PillowFrame(Frame):
         stored = self._image.crop(box)
         if stored.mode in _PREMULTIPLIED:
             stored = stored.convert(_PREMULTIPLIED[stored.mode])
-        if stored.mode != self._mode:
+        if self._conversion:
+            stored = self._conversion.apply(stored, self._mode)
+        elif stored.mode != self._mode:
             stored = stored.convert(self._mode)
         return stored if turn is None else stored.transpose(turn)
 
@@ -159,20 +168,30 @@ class ArrayFrame(Frame):
             yield np.ascontiguousarray(self._shown[top:bottom])
 
 
-class DeepFrame(ArrayFrame):
+class DeepFrame(Frame):
     """A frame of 16 bits a sample; its strips have the high bytes.
 
     Parameters
     ----------
     samples : ndarray of uint16, shape (height, width, 4)
-        RGBA as shown, not premultiplied.
+        RGBA, not premultiplied, as the file stores it.
+    orientation : int
+        EXIF orientation, 1 to 8; any other value counts as 1.
     """
 
-    def __init__(self, samples: NDArray[np.uint16]) -> None:
-        super().__init__((samples >> 8).astype(np.uint8), 1)
-        self._deep = samples
+    channels = 4
 
-    def deep_strips(self) -> Iterator[NDArray[np.uint16]]:
+    def __init__(self, samples: Deep, orientation: int = 1) -> None:
+        view = _VIEWS.get(orientation)
+        self._shown = view(samples) if view else samples
+        self.height, self.width = self._shown.shape[:2]
+
+    @override
+    def strips(self) -> Iterator[Samples]:
+        for strip in self.deep_strips():
+            yield (strip >> 8).astype(np.uint8)
+
+    def deep_strips(self) -> Iterator[Deep]:
         """Yield the rows as `strips` does, in full depth."""
         for top, bottom in strips(self.width, self.height):
-            yield self._deep[top:bottom]
+            yield np.ascontiguousarray(self._shown[top:bottom])

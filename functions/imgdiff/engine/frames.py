@@ -5,20 +5,37 @@ Pillow gives, being the same libraries wherever a format leaves room; what they 
 doubt, is left to Pillow, as is every header.
 """
 
+from collections.abc import Callable
+
 from imagecodecs import Jpeg8Error, WebpError, jpeg8_decode, webp_decode
 
-from imgdiff.engine.decode import Opened, damage, eight_bit, is_deep, open_image
+from imgdiff.engine.color import Conversion, heed
+from imgdiff.engine.decode import (
+    Opened,
+    damage,
+    eight_bit,
+    is_deep,
+    open_image,
+    stored_bits,
+)
 from imgdiff.engine.frame import ArrayFrame, Frame, PillowFrame
 from imgdiff.engine.scanlines import Irregular, Scanlines
 
 _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 _ANIMATED = 0x02
+_BITS = 8
 
 
 def decode(data: bytes, *, max_pixels: int, managed: bool = True) -> Frame:
     """Open the first frame of an image the fastest way there is.
 
-    Parameters and errors as `imgdiff.engine.decode.open_image` and its `Opened.load`.
+    Parameters and errors as `imgdiff.engine.decode.open_image` and its `Opened.load`, and:
+
+    Parameters
+    ----------
+    managed : bool
+        Whether to heed its colour profile, and to keep 16 bits a sample; else samples are taken
+        as sRGB, deep ones by their high bytes.
 
     Raises
     ------
@@ -26,19 +43,45 @@ def decode(data: bytes, *, max_pixels: int, managed: bool = True) -> Frame:
         Only while the frame is read: `decode_patiently` has to judge the image.
     """
     opened = open_image(data, max_pixels=max_pixels)
-    return _natively(opened) or _with_pillow(opened)
+    return _managed(opened, _quickly) if managed else _quickly(opened)
 
 
 def decode_patiently(data: bytes, *, max_pixels: int, managed: bool = True) -> Frame:
     """Open the first frame of an image, whatever it takes; otherwise as `decode`."""
-    return _with_pillow(open_image(data, max_pixels=max_pixels))
+    opened = open_image(data, max_pixels=max_pixels)
+    return _managed(opened, _with_pillow) if managed else _with_pillow(opened)
 
 
-def _with_pillow(opened: Opened) -> Frame:
+def _managed(opened: Opened, otherwise: Callable[[Opened], Frame]) -> Frame:
+    """The frame in sRGB and full depth; a plain 8-bit one comes from ``otherwise``."""
+    heeded = heed(opened.file)
+    bits = stored_bits(opened.file)
+    said = heeded.said
+    frame: Frame | None = None
+    if heeded.conversion is None and bits <= _BITS:
+        frame = otherwise(opened)
+    elif heeded.conversion is None:
+        from imgdiff.engine.deep import deep_frame
+
+        frame = deep_frame(opened)
+    if frame is None:
+        # LittleCMS gets 8 bits of Pillow.
+        frame = _with_pillow(opened, heeded.conversion)
+        if bits > _BITS:
+            said += (f"{bits} to {_BITS} bit",)
+    frame.conversions = said
+    return frame
+
+
+def _quickly(opened: Opened) -> Frame:
+    return _natively(opened) or _with_pillow(opened)
+
+
+def _with_pillow(opened: Opened, conversion: Conversion | None = None) -> Frame:
     decoded = opened.load()
     with damage():
         image = eight_bit(decoded.image) if is_deep(decoded.image) else decoded.image
-        frame = PillowFrame(image, decoded.orientation)
+        frame = PillowFrame(image, decoded.orientation, conversion)
         # A palette or colour key that doesn't fit shows when samples are first brought to RGB.
         next(frame.strips())
         return frame
