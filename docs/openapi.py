@@ -6,10 +6,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeAliasType, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Literal,
+    TypeAliasType,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 from imgdiff.batch_file import LONGEST_ID
 from imgdiff.batch_submission import FILE, PAIRS, TYPES
+from imgdiff.engine.options import HIGHLIGHT
 from imgdiff.errors import (
     ImgdiffError,
     InternalError,
@@ -19,7 +28,7 @@ from imgdiff.errors import (
     QuotaExceeded,
     StorageUnavailable,
 )
-from imgdiff.fields import FALSE, TRUE, Declaration, ImageInput, annotation
+from imgdiff.fields import FALSE, PATTERNS, TRUE, Declaration, ImageInput, Names, annotation
 from imgdiff.operations import MAX_INLINE_BYTES, OPERATIONS, Operation
 from imgdiff.replies import BatchReply, ProgressReply
 from imgdiff.settings import Settings
@@ -49,13 +58,22 @@ HEADERS = {
     "Location": ("Where the image is.", "string"),
 }
 # What goes with an image that is answered itself, by the fields of the JSON that is not sent.
-FIGURES = {"diff": "x-imgdiff-diff", "changed_pixels": "x-imgdiff-changed-pixels"}
+FIGURES = {
+    "diff": "x-imgdiff-diff",
+    "changed_pixels": "x-imgdiff-changed-pixels",
+    "passed": "x-imgdiff-passed",
+}
 RETRIED = (QuotaExceeded.status, StorageUnavailable.status)
 
-JSON_TYPES = {str: "string", int: "integer", float: "number", NoneType: "null"}
+JSON_TYPES = {
+    str: "string", bool: "boolean", int: "integer", float: "number", NoneType: "null"
+}  # fmt: skip
 # A value in JSON counts as the text that it is written as.
 SCALARS = ["string", "number", "boolean", "null"]
 BYTES: Json = {"type": "string", "format": "binary"}
+NUMBER = r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$"
+# As they are sent.
+DEFAULTS: dict[object, str] = {(): "", HIGHLIGHT: bytes(HIGHLIGHT).hex()}
 BATCH_PAIRS = (
     "Pairs: each an object with src, target, whatever else /imgdiff takes but blob, and id, which "
     f"names it in the results, of at most {LONGEST_ID} characters; its line's number where left "
@@ -263,6 +281,15 @@ def _value(declared: Field[Any], *, in_json: bool = False) -> Json:
     if kind is int:
         either = [{"type": "integer", "minimum": rule.low, "maximum": rule.high}]
         either += [{"type": "string", "pattern": "^[0-9]{1,18}$"}] * in_json
+    elif kind == float | None:
+        either = [{"type": "number", "minimum": rule.low, "maximum": rule.high}]
+        either += [{"type": "string", "pattern": NUMBER}] * in_json
+    elif kind is Names:
+        names = "|".join(rule.choices)
+        either = [{"type": "string", "pattern": f"^({names})(,({names}))*$"}]
+    elif kind in PATTERNS:
+        pattern = f"^({PATTERNS[kind]})$"
+        either = [{"type": "string", "pattern": pattern, "maxLength": rule.longest}]
     elif kind is ImageInput:
         either = [{"type": "string", "format": "uri"}]
     elif rule.choices:
@@ -273,47 +300,78 @@ def _value(declared: Field[Any], *, in_json: bool = False) -> Json:
         [schema] = either
         return about | schema
     either.append({"enum": ["", None] if in_json else [""]})
-    return about | {"default": declared.default, "anyOf": either}
+    default = DEFAULTS.get(declared.default, declared.default)
+    return about | ({} if default is None else {"default": default}) | {"anyOf": either}
 
 
 def _answers(operation: Operation) -> Json:
     replies = [{"$ref": f"#/components/schemas/{reply.__name__}"} for reply in operation.replies]
     content: Json = {"application/json": {"anyOf": replies} if replies[1:] else replies[0]}
-    if not any(declared.name == "blob" for declared in fields(operation.fields)):
+    declared = {field.name: annotation(field)[1] for field in fields(operation.fields)}
+    if "blob" not in declared:
         return {"200": _response("Done.", content)}
-    done = _response("Done; with `blob`, the image.", content | {"image/*": BYTES})
-    moved = _response("With `blob`, an image too large for a reply.", headers=["Location"])
-    hints = get_type_hints(operation.replies[0])
+    content |= {"image/*": BYTES}
+    answers = {
+        "200": _response("Done; with `blob`, the image.", content),
+        "303": _response("With `blob`, an image too large for a reply.", headers=["Location"]),
+    }
+    if "fail_status" in declared:
+        for status in declared["fail_status"].choices[1:]:
+            about = "With `fail_status`: as 200, of what has not `passed`."
+            answers[status] = _response(about, content)
+    hints = _told(operation.replies[0])
     for name in (name for name in FIGURES if name in hints):
-        figure = {"description": f"`{name}` of the JSON.", "schema": _type(hints[name])}
-        for response in (done, moved):
+        figure = {"description": f"`{name}` of the JSON.", "schema": _type(hints[name].__origin__)}
+        for response in answers.values():
             response["headers"][FIGURES[name]] = figure
-    return {"200": done, "303": moved}
+    return answers
+
+
+def _told(reply: type) -> dict[str, Any]:
+    """What a reply tells, by name, with what there isn't always."""
+    hints = get_type_hints(reply, include_extras=True)
+    findings = hints.pop("findings", None)
+    return hints | (get_type_hints(findings, include_extras=True) if findings else {})
 
 
 def _reply(reply: type) -> Json:
     hints = get_type_hints(reply, include_extras=True)
-    told = {
+    hints.pop("findings", None)
+    return _object(_told(reply)) | {"required": [*hints]}
+
+
+def _object(hints: dict[str, Any]) -> Json:
+    properties = {
         name: {"description": hint.__metadata__[0], **_type(hint.__origin__)}
         for name, hint in hints.items()
     }
-    properties = {"status": {"const": 200}, **told}
-    return {"type": "object", "required": [*properties], "properties": properties}
+    return {"type": "object", "required": [*hints], "properties": properties}
 
 
 def _type(kind: Any) -> Json:
     """The schema of a reply's type."""
     if isinstance(kind, TypeAliasType):
         return _type(kind.__value__)
-    members = [_type(member) for member in get_args(kind)]
-    if isinstance(kind, UnionType):
-        return members[0] | {"type": [member["type"] for member in members]}
-    if get_origin(kind) is tuple:
-        size = {"minItems": len(members), "maxItems": len(members)}
-        return {"type": "array", "items": members[0], **size}
-    if get_origin(kind) is dict:
-        return {"type": "object", "additionalProperties": members[1]}
-    return {"type": JSON_TYPES[kind]}
+    if is_typeddict(kind):
+        return _object(get_type_hints(kind, include_extras=True))
+    origin, members = get_origin(kind), get_args(kind)
+    if origin is None:
+        return {"type": JSON_TYPES[kind]}
+    if origin is Literal:
+        return {"enum": [*members]}
+    schemas = [_type(member) for member in members]
+    composed: dict[object, Json] = {
+        UnionType: schemas[0] | {"type": [schema.get("type") for schema in schemas]},
+        tuple: {
+            "type": "array",
+            "items": schemas[0],
+            "minItems": len(schemas),
+            "maxItems": len(schemas),
+        },
+        list: {"type": "array", "items": schemas[0]},
+        dict: {"type": "object", "additionalProperties": schemas[-1]},
+    }
+    return composed[origin]
 
 
 def _tree(error: type[ImgdiffError]) -> Iterator[type[ImgdiffError]]:

@@ -15,9 +15,11 @@ from imgdiff.submission import Submission
 TRUE = ("true", "1", "yes", "on")
 FALSE = ("false", "0", "no", "off")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
-_DECIMAL = re.compile(r"-?(?:[0-9]{1,18}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE]-?[0-9]{1,2})?")
-_LENGTH = re.compile(r"[0-9]{1,9}|([0-9]{1,3}(?:\.[0-9]{1,9})?)%")
-_COLOUR = re.compile(r"#?([0-9a-fA-F]{6})")
+_DECIMAL = re.compile(r"-?(?:[0-9]{1,18}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE]-?[0-9]{1,3})?")
+_LENGTH = r"(?:[0-9]{1,9}|[0-9]{1,3}(?:\.[0-9]{1,9})?%)"
+_RECTANGLE = rf"{_LENGTH}(?:,{_LENGTH}){{3}}"
+_RECTANGLES = re.compile(rf"{_RECTANGLE}(?:;{_RECTANGLE})*")
+_COLOUR = re.compile(r"#?[0-9a-fA-F]{6}")
 _LONGEST_SIDE = 65_535
 
 
@@ -71,7 +73,7 @@ class Declaration(Protocol):
 _BLOB = Rule("Answer the image itself instead of JSON.")
 _WIDTH = Rule("Width in pixels; 0 for the same as the height.", high=_LONGEST_SIDE)
 _HEIGHT = Rule("Height in pixels; 0 for the same as the width.", high=_LONGEST_SIDE)
-_RECTANGLES = (
+_ABOUT_RECTANGLES = (
     "rectangles `x,y,width,height` joined by `;`, in pixels from the top left or in shares such as "
     "12.5%."
 )
@@ -130,8 +132,12 @@ class ImgdiffFields:
             choices=("200", "409", "412", "417", "422"),
         ),
     ] = "200"
-    ignore: Annotated[Rectangles, Rule(f"What is never counted: {_RECTANGLES}", longest=8192)] = ()
-    include: Annotated[Rectangles, Rule(f"What alone is counted: {_RECTANGLES}", longest=8192)] = ()
+    ignore: Annotated[
+        Rectangles, Rule(f"What is never counted: {_ABOUT_RECTANGLES}", longest=8192)
+    ] = ()
+    include: Annotated[
+        Rectangles, Rule(f"What alone is counted: {_ABOUT_RECTANGLES}", longest=8192)
+    ] = ()
     mask: Annotated[
         ImageInput,
         Rule("An image of their size: only what is white in it is counted.", upload="mask"),
@@ -260,7 +266,7 @@ def _number(value: str, rule: Rule) -> float:
 
 
 def _names(value: str, rule: Rule) -> Names:
-    given = [name.strip() for name in value.split(",")]
+    given = value.split(",")
     for name in given:
         if name not in rule.choices:
             raise InvalidField(f"must be some of {', '.join(rule.choices)}, not {name[:40]!r}")
@@ -268,31 +274,23 @@ def _names(value: str, rule: Rule) -> Names:
 
 
 def _rectangles(value: str, rule: Rule) -> Rectangles:
-    return tuple(map(_rectangle, _text(value, rule).rstrip(";").split(";")))
+    if not _RECTANGLES.fullmatch(_text(value, rule)):
+        raise InvalidField(
+            "must be rectangles x,y,width,height joined by semicolons, in whole pixels or shares "
+            f"such as 12.5%, not {value[:40]!r}"
+        )
+    return tuple(Rectangle(*map(_length, each.split(","))) for each in value.split(";"))
 
 
-def _rectangle(value: str) -> Rectangle:
-    lengths = [_LENGTH.fullmatch(part.strip()) for part in value.split(",")]
-    match [length and _length(length) for length in lengths]:
-        case [Length() as x, Length() as y, Length() as width, Length() as height] if (
-            width.value and height.value
-        ):
-            return Rectangle(x, y, width, height)
-    raise InvalidField(
-        "must be rectangles x,y,width,height joined by semicolons, in whole pixels or shares such "
-        f"as 12.5%, not {value[:40]!r}"
-    )
-
-
-def _length(found: re.Match[str]) -> Length:
-    return Length(float(found[1]), percent=True) if found[1] else Length(int(found[0]))
+def _length(value: str) -> Length:
+    share = value.endswith("%")
+    return Length(float(value.removesuffix("%")), percent=share)
 
 
 def _colour(value: str, _: Rule) -> Colour:
-    found = _COLOUR.fullmatch(value)
-    if not found:
+    if not _COLOUR.fullmatch(value):
         raise InvalidField(f"must be six hexadecimal digits such as f1001e, not {value[:40]!r}")
-    red, green, blue = bytes.fromhex(found[1])
+    red, green, blue = bytes.fromhex(value.removeprefix("#"))
     return red, green, blue
 
 
@@ -308,6 +306,8 @@ def _image(value: ImageInput, _: Rule) -> ImageInput:
     return value
 
 
+# What else than a rule's own bounds holds for all fields of a type.
+PATTERNS: dict[object, str] = {Rectangles: _RECTANGLES.pattern, Colour: _COLOUR.pattern}
 _READERS: dict[object, Callable[[Any, Rule], object]] = {
     bool: _boolean,
     int: _whole,

@@ -3,14 +3,15 @@
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from docs.suites import ROOT, counted, told
 from imgdiff import errors
-from imgdiff.engine import Comparison
-from imgdiff.fields import annotation
+from imgdiff.fields import ImgdiffFields, annotation
 from imgdiff.operations import OPERATIONS
+from imgdiff.replies import Findings, Region
 from imgdiff.settings import Settings
 from local.stack import environment
 from tests.stack import TEMPLATE, load
@@ -70,20 +71,34 @@ def test_field(path: str, names: set[str]) -> None:
 @pytest.mark.parametrize(
     ("path", "name"),
     {
-        (operation.path, declared.name): None
+        (operation.path, name): None
         for operation in OPERATIONS
         for reply in operation.replies
-        for declared in fields(reply)
-    },
+        for name in ({declared.name for declared in fields(reply)} - {"findings"})
+    }
+    | {("/imgdiff", name): None for name in Findings.__annotations__},
 )
 def test_reply(path: str, name: str) -> None:
     common = README.partition("## The API\n")[2].partition("### ")[0]
     assert f"`{name}`" in common + section(path)
 
 
-@pytest.mark.parametrize("name", [f.name for f in fields(Comparison) if f.name != "image"])
-def test_figure(name: str) -> None:
-    assert name in CODE
+@pytest.mark.parametrize("kind", get_args(get_type_hints(Region)["kind"]))
+def test_kind_of_region(kind: str) -> None:
+    assert f"`{kind}`" in (ROOT / "docs" / "measures.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        choice
+        for declared in fields(ImgdiffFields)
+        for choice in annotation(declared)[1].choices
+        if declared.name != "fail_status"
+    ],
+)
+def test_choice(choice: str) -> None:
+    assert f"`{choice}`" in section("/imgdiff")
 
 
 @pytest.mark.parametrize(

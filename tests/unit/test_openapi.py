@@ -1,5 +1,6 @@
 """The API's description tells what the code and the stack do, and nothing else."""
 
+import re
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
@@ -7,8 +8,10 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from docs.openapi import PAGE, document, text
-from imgdiff.fields import FALSE, TRUE, ImageInput, annotation
+from imgdiff.engine.options import HIGHLIGHT
+from imgdiff.fields import FALSE, TRUE, ImageInput, Names, annotation
 from imgdiff.operations import MAX_INLINE_BYTES, OPERATIONS, Operation
+from imgdiff.replies import Findings
 from imgdiff.settings import Settings
 from local.stack import environment
 from tests.stack import TEMPLATE, load
@@ -91,10 +94,17 @@ def test_field(operation: Operation, declared: Field[Any]) -> None:
     assert len(carriers) == 1 + len(operation.methods)
     for schema in carriers:
         assert schema["description"] == rule.about
-        assert schema.get("default", MISSING) == declared.default
+        default = {None: MISSING, (): "", HIGHLIGHT: "f1001e"}.get(
+            declared.default, declared.default
+        )
+        assert schema.get("default", MISSING) == default
         value = either(schema)
-        if kind is int:
+        if kind in (int, float | None):
             assert (value["minimum"], value["maximum"]) == (rule.low, rule.high)
+        elif kind is Names:
+            assert all(re.search(value["pattern"], name) for name in rule.choices)
+            assert re.search(value["pattern"], ",".join(rule.choices))
+            assert not re.search(value["pattern"], ", ".join(rule.choices))
         elif kind is bool:
             assert value["$ref"] == "#/components/schemas/Boolean"
         elif kind is ImageInput:
@@ -122,7 +132,7 @@ def test_file(operation: Operation, declared: Field[Any]) -> None:
         return
     assert form["properties"][upload]["format"] == "binary"
     if upload == declared.name:
-        assert upload in form["required"]
+        assert (upload in form["required"]) == (declared.default is MISSING)
     elif declared.default is MISSING:
         assert form["oneOf"] == [{"required": [declared.name]}, {"required": [upload]}]
 
@@ -136,16 +146,19 @@ def test_every_spelling_of_a_boolean() -> None:
 def test_replies_are_those_of_the_operation(operation: Operation) -> None:
     schemas = DOCUMENT["components"]["schemas"]
     for reply in operation.replies:
-        names = [declared.name for declared in fields(reply)]
-        assert schemas[reply.__name__]["required"] == ["status", *names]
-        assert [*schemas[reply.__name__]["properties"]] == ["status", *names]
+        names = [declared.name for declared in fields(reply) if declared.name != "findings"]
+        findings = [*Findings.__annotations__] if len(names) < len(fields(reply)) else []
+        assert schemas[reply.__name__]["required"] == names
+        assert [*schemas[reply.__name__]["properties"]] == names + findings
 
 
 @EVERY_OPERATION
 def test_statuses(operation: Operation) -> None:
-    blob = {"303"} if any(each.name == "blob" for each in fields(operation.fields)) else set()
+    declared = {each.name: annotation(each)[1] for each in fields(operation.fields)}
+    blob = {"303"} if "blob" in declared else set()
+    failed = set(declared["fail_status"].choices) if "fail_status" in declared else set()
     for described in PATHS[operation.path].values():
-        assert described["responses"].keys() == {"200"} | blob | ERRORS
+        assert described["responses"].keys() == {"200"} | blob | failed | ERRORS
         assert ("image/*" in described["responses"]["200"]["content"]) == bool(blob)
 
 
