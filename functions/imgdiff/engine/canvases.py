@@ -1,0 +1,79 @@
+"""What pictures are painted on: rows of colours in, an encoded image out."""
+
+import io
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imgdiff.engine.png import PalettePng, RgbPng
+from imgdiff.formats import PNG, Format
+
+# Without loss, quality is effort: with more of either a page gets hardly smaller, with less it
+# gets up to ninety times as large.
+_LOSSLESS_WEBP = {"lossless": True, "quality": 0, "method": 1}
+# More effort takes twice as long, for files that are less than a tenth smaller.
+LOSSY_WEBP = {"quality": 90, "method": 0}
+# In full resolution, so that the edges of coloured marks stay.
+_JPEG = {"quality": 90, "subsampling": "4:4:4"}
+
+
+class Canvas(Protocol):
+    """A picture that is painted from top to bottom."""
+
+    def add(self, rows: NDArray[np.uint8]) -> None:
+        """Append rows: of palette indices, shape (rows, width), or of RGB, (rows, width, 3)."""
+        ...
+
+    def finish(self) -> bytes:
+        """The encoded picture; nothing can be added after."""
+        ...
+
+
+def canvas(
+    encoding: Format, width: int, height: int, palette: bytes | None, *, lossless: bool
+) -> Canvas:
+    """An empty canvas.
+
+    Parameters
+    ----------
+    encoding : Format
+        PNG, which is written as rows come; or WebP or JPEG, for which they are gathered.
+    width, height : int
+        Size in pixels.
+    palette : bytes or None
+        R, G and B of at most 256 colours; None for rows of RGB.
+    lossless : bool
+        Whether pixels stay as they are where the format can do either.
+    """
+    if encoding is not PNG:
+        return _Gathered(encoding, width, height, palette, lossless=lossless)
+    return RgbPng(width, height) if palette is None else PalettePng(width, height, palette)
+
+
+class _Gathered:
+    """A picture that Pillow encodes when it is whole."""
+
+    def __init__(
+        self, encoding: Format, width: int, height: int, palette: bytes | None, *, lossless: bool
+    ) -> None:
+        self._image = Image.new("P" if palette else "RGB", (width, height))
+        if palette:
+            self._image.putpalette(palette)
+        self._format = encoding.name
+        webp = _LOSSLESS_WEBP if lossless else LOSSY_WEBP
+        self._options: dict[str, Any] = webp if self._format == "WebP" else _JPEG
+        self._row = 0
+
+    def add(self, rows: NDArray[np.uint8]) -> None:
+        self._image.paste(Image.fromarray(rows), (0, self._row))
+        self._row += len(rows)
+
+    def finish(self) -> bytes:
+        image = self._image
+        if image.mode == "P":
+            image = image.convert("RGB")
+        file = io.BytesIO()
+        image.save(file, self._format, **self._options)
+        return file.getvalue()
