@@ -74,7 +74,8 @@ def test_field(path: str, names: set[str]) -> None:
         (operation.path, name): None
         for operation in OPERATIONS
         for reply in operation.replies
-        for name in ({declared.name for declared in fields(reply)} - {"findings"})
+        for name in (declared.name for declared in fields(reply))
+        if name != "findings"
     }
     | {("/imgdiff", name): None for name in Findings.__annotations__},
 )
