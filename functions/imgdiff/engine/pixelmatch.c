@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#define INLINE static inline __attribute__((always_inline))
 #define EXPORT __attribute__((visibility("default")))
 
 typedef uint8_t u8;
@@ -45,7 +46,7 @@ static double square(double offset, double period) {
 }
 
 /* Of two pixels, blended with the board as it is at an offset in bytes from the image's begin. */
-static Distance distance(const u8 *a, const u8 *b, u64 offset) {
+INLINE Distance distance(const u8 *a, const u8 *b, u64 offset) {
     const double alpha_a = a[3], alpha_b = b[3];
     if (a[3] == 255 && b[3] == 255) return (Distance){a[0] - b[0], a[1] - b[1], a[2] - b[2]};
     /* The offset of a pixel is even, so that its red is always seen on dark. */
@@ -116,20 +117,16 @@ static int is_antialiased(const Rows *rows, const u8 *pixels, size_t x, size_t y
             const size_t beside = row * rows->width + column;
             if (beside == at) continue;
             const double difference =
-                pixel_at(pixels, at) == pixel_at(pixels, beside)
-                    ? 0
-                    : brightness(distance(pixels + 4 * at, pixels + 4 * beside, offset));
-            if (difference == 0) {
-                if (++equal > 2) return 0;
-            } else if (difference < least) {
-                least = difference;
-                darkest_x = column;
-                darkest_y = row;
-            } else if (difference > most) {
-                most = difference;
-                brightest_x = column;
-                brightest_y = row;
-            }
+                brightness(distance(pixels + 4 * at, pixels + 4 * beside, offset));
+            if (difference == 0 && ++equal > 2) return 0;
+            /* Without branches: nobody could predict them. */
+            const int darker = difference < least, brighter = difference > most;
+            least = darker ? difference : least;
+            darkest_x = darker ? column : darkest_x;
+            darkest_y = darker ? row : darkest_y;
+            most = brighter ? difference : most;
+            brightest_x = brighter ? column : brightest_x;
+            brightest_y = brighter ? row : brightest_y;
         }
     return least < 0 && most > 0 &&
            (in_flat_parts(rows, darkest_x, darkest_y) ||
