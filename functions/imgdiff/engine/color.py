@@ -26,7 +26,10 @@ _MODES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}
 _CLASSES = (b"mntr", b"scnr", b"prtr", b"spac")
 _HEADER = struct.Struct(">12x4s4s16x4s88x")
 _SIGNATURE = b"acsp"
-_TAG = struct.Struct(">4sII")
+_TAG_COUNT = struct.Struct(">I")
+_TAG_LENGTH = 12
+_FLOAT_TAGS = (b"D2B", b"B2D")
+# LittleCMS refuses more.
 _MOST_TAGS = 100
 _LONGEST_NAME = 80
 # Steps of 8 bit: what rounding alone makes of a profile that is sRGB by other numbers.
@@ -126,16 +129,17 @@ def _heed(profile: bytes, space: bytes) -> Heeded:
 
 
 def _without_float_tags(profile: bytes) -> bytes:
-    """The profile without ``D2B0`` to ``D2B3``, which browsers don't heed either.
+    """The profile without ``D2B0`` and its like, which browsers don't heed either.
 
-    They hold chains of steps as long as the profile has room for, each to be taken for every
+    They hold chains of steps, as many as the profile has room for, each to be taken for every
     colour of a table: minutes of work.
     """
     kept = bytearray(profile)
-    (tags,) = struct.unpack_from(">I", profile, _HEADER.size)
-    for place in range(_HEADER.size + 4, _HEADER.size + 4 + min(tags, _MOST_TAGS) * 12, 12):
-        if kept[place : place + 3] == b"D2B":
-            kept[place : place + 3] = b"\0\0\0"
+    (tags,) = _TAG_COUNT.unpack_from(profile, _HEADER.size)
+    first = _HEADER.size + _TAG_COUNT.size
+    for place in range(first, first + min(tags, _MOST_TAGS) * _TAG_LENGTH, _TAG_LENGTH):
+        if kept[place : place + 3] in _FLOAT_TAGS:
+            kept[place] = 0
     return bytes(kept)
 
 
