@@ -2,12 +2,11 @@
 
 import io
 
-import numpy as np
 from PIL import Image
 
 from imgdiff.engine.canvases import LOSSY_WEBP
-from imgdiff.engine.colours import on_white
-from imgdiff.engine.hatching import hatch
+from imgdiff.engine.colours import as_image, on_white, where
+from imgdiff.engine.hatching import hatched
 from imgdiff.engine.strips import Strip
 from imgdiff.formats import GIF, Format
 
@@ -35,10 +34,9 @@ class Blink:
         """Draw the next strip of both frames."""
         source, target = on_white(strip.source), on_white(strip.target)
         if strip.counted is not None:
-            np.copyto(target, source, where=(strip.counted == 0)[..., np.newaxis])
-        for frame, top in ((source, strip.top), (target, self._height + strip.top)):
-            hatch(frame, strip)
-            self._both.paste(Image.fromarray(frame), (0, top))
+            target = where(strip.counted, target, source)
+        for colours, top in ((source, strip.top), (target, self._height + strip.top)):
+            self._both.paste(as_image(hatched(colours, strip)), (0, top))
 
     def finish(self) -> bytes:
         """The encoded picture."""

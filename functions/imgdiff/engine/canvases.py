@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imgdiff.engine.colours import as_image
 from imgdiff.engine.png import PalettePng, RgbPng
 from imgdiff.formats import PNG, Format
 
@@ -23,7 +24,7 @@ class Canvas(Protocol):
     """A picture that is painted from top to bottom."""
 
     def add(self, rows: NDArray[np.uint8]) -> None:
-        """Append rows: of palette indices, shape (rows, width), or of RGB, (rows, width, 3)."""
+        """Append rows: palette indices, shape (rows, width), or colours, (rows, width, 4)."""
         ...
 
     def finish(self) -> bytes:
@@ -43,7 +44,7 @@ def canvas(
     width, height : int
         Size in pixels.
     palette : bytes or None
-        R, G and B of at most 256 colours; None for rows of RGB.
+        R, G and B of at most 256 colours; None for rows of colours.
     lossless : bool
         Whether pixels stay as they are where the format can do either.
     """
@@ -67,7 +68,8 @@ class _Gathered:
         self._row = 0
 
     def add(self, rows: NDArray[np.uint8]) -> None:
-        self._image.paste(Image.fromarray(rows), (0, self._row))
+        strip = Image.fromarray(rows) if self._image.mode == "P" else as_image(rows)
+        self._image.paste(strip, (0, self._row))
         self._row += len(rows)
 
     def finish(self) -> bytes:

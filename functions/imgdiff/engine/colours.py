@@ -1,4 +1,8 @@
-"""What shows of RGBA pixels: their colours on white, their brightness, and these looked up."""
+"""Colours of pixels, as pictures are made of them.
+
+They are kept as R, G, B and a fourth sample of no meaning, shape (rows, width, 4): so a pixel is
+one number of 32 bits, which is chosen and copied in a fraction of the time of three samples.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,36 +14,57 @@ _OPAQUE = 255
 
 
 def on_white(rgba: Samples) -> Samples:
-    """Lay pixels on white: ``round((a*c + (255 - a)*255) / 255)``, halves rounded up.
+    """Lay pixels on white: ``round((a*c + (255 - a)*255) / 255)``.
 
     Parameters
     ----------
     rgba : ndarray of uint8, shape (rows, width, 4)
-        Not premultiplied.
+        Not premultiplied, packed.
 
     Returns
     -------
-    ndarray of uint8, shape (rows, width, 3)
-        R, G and B, writable.
+    ndarray of uint8, shape (rows, width, 4)
+        Colours; the same array where all are opaque.
     """
     if rgba[..., 3].min() == _OPAQUE:
-        return rgba[..., :3].copy()
+        return rgba
+    alpha = np.repeat(rgba[..., 3:], 4, axis=2)
     # White less what the colour takes away, which fits 16 bits.
-    taken = (_OPAQUE - rgba[..., :3]).astype(np.uint16)
-    taken *= rgba[..., 3:]
+    taken = (_OPAQUE - rgba).astype(np.uint16)
+    taken *= alpha
     taken += 127
     taken //= _OPAQUE
     return _OPAQUE - taken.astype(np.uint8)
 
 
-def luma(rgba: Samples) -> Samples:
-    """Rec. 601 luma of pixels on white, as Pillow's mode L has it; shape (rows, width)."""
-    opaque = rgba[..., 3].min() == _OPAQUE
-    image = Image.fromarray(rgba if opaque else on_white(rgba))
-    return np.asarray(image.convert("L"))
+def luma(colours: Samples) -> Samples:
+    """Rec. 601 luma as Pillow's mode L has it, shape (rows, width)."""
+    return np.asarray(as_image(colours).convert("L"))
+
+
+def distance(mine: Samples, theirs: Samples) -> Samples:
+    """Absolute difference, sample by sample."""
+    return np.maximum(mine, theirs) - np.minimum(mine, theirs)
+
+
+def where(flags: NDArray[np.bool_ | np.uint8], yes: Samples, no: Samples) -> Samples:
+    """Of each pixel the colour that its flag, shape (rows, width), chooses."""
+    chosen = np.where(flags, as_numbers(yes), as_numbers(no))
+    return chosen[..., np.newaxis].view(np.uint8)
+
+
+def as_numbers(colours: Samples) -> NDArray[np.uint32]:
+    """A view of each pixel as one number, shape (rows, width)."""
+    return colours.view(np.uint32)[..., 0]
+
+
+def as_image(colours: Samples) -> Image.Image:
+    """The colours as an image of mode RGB, which shares their memory."""
+    rows, width, _ = colours.shape
+    return Image.frombuffer("RGB", (width, rows), colours, "raw", "RGBX", 0, 1)
 
 
 def looked_up(table: bytes, values: Samples) -> Samples:
     """What a table of 256 bytes has for each value."""
-    # Ten times as fast as numpy's own indexing, which makes 64-bit indices first.
+    # numpy's own indexing makes 64-bit indices first, which takes several times as long.
     return np.frombuffer(values.tobytes().translate(table), np.uint8).reshape(values.shape)

@@ -6,6 +6,7 @@ Diagonal stripes of grey run over the pixels, wherever in the image they are by 
 import numpy as np
 from numpy.typing import NDArray
 
+from imgdiff.engine.colours import where
 from imgdiff.engine.strips import Strip
 
 _PERIOD = 8
@@ -23,33 +24,28 @@ def stripes(strip: Strip) -> NDArray[np.bool_] | None:
         return None
     rows, width = strip.counted.shape
     y = np.arange(strip.top, strip.top + rows) % _PERIOD
-    x = np.arange(width) % _PERIOD
-    diagonal = np.add.outer(y.astype(np.uint8), x.astype(np.uint8)) % np.uint8(_PERIOD)
-    found: NDArray[np.bool_] = (diagonal < _STRIPE) & (strip.counted == 0)
+    # A row for each phase, of which the strip's are picked.
+    phases = (np.add.outer(np.arange(_PERIOD), np.arange(width)) % _PERIOD) < _STRIPE
+    found: NDArray[np.bool_] = phases[y] & (strip.counted == 0)
     return found
 
 
 def striped(samples: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """Samples under a stripe: a quarter of them, and three of grey, halves rounded up."""
+    """Samples under a stripe: a quarter of them and three of grey, halves rounded up."""
     return _quartered(samples, _GREY)
 
 
-def hatch(picture: NDArray[np.uint8], strip: Strip) -> None:
-    """Fade what doesn't count to a quarter of it on white, and hatch it.
-
-    Parameters
-    ----------
-    picture : ndarray of uint8, shape (rows, width, 3)
-        R, G and B of the strip's pixels, which are changed in place.
-    strip : Strip
-    """
-    where = stripes(strip)
-    if where is None or strip.counted is None:
-        return
-    faded = strip.counted[..., np.newaxis] == 0
-    np.copyto(picture, _quartered(picture, _WHITE), where=faded)
-    np.copyto(picture, striped(picture), where=where[..., np.newaxis])
+def hatched(colours: NDArray[np.uint8], strip: Strip) -> NDArray[np.uint8]:
+    """Colours of a strip's pixels; of what doesn't count, a quarter on white, and hatched."""
+    striping = stripes(strip)
+    if striping is None or strip.counted is None:
+        return colours
+    faded = where(strip.counted, colours, _quartered(colours, _WHITE))
+    return where(striping, striped(faded), faded)
 
 
 def _quartered(samples: NDArray[np.integer], other: int) -> NDArray[np.uint8]:
-    return ((samples.astype(np.uint16) + (3 * other + 2)) // 4).astype(np.uint8)
+    mixed = samples.astype(np.uint16)
+    mixed += 3 * other + 2
+    mixed //= 4
+    return mixed.astype(np.uint8)

@@ -5,8 +5,8 @@ from typing import Protocol, override
 import numpy as np
 from numpy.typing import NDArray
 
-from imgdiff.engine.colours import looked_up, luma, on_white
-from imgdiff.engine.hatching import hatch, striped, stripes
+from imgdiff.engine.colours import distance, looked_up, luma, on_white, where
+from imgdiff.engine.hatching import hatched, striped, stripes
 from imgdiff.engine.options import Colour
 from imgdiff.engine.strips import Strip
 
@@ -14,7 +14,9 @@ type Samples = NDArray[np.uint8]
 
 _WHITE: Colour = (255, 255, 255)
 _BLACK: Colour = (0, 0, 0)
-_STRIPE = striped(np.array(_BLACK, np.uint8))
+_NOTHING = np.zeros((1, 1, 4), np.uint8)
+_STRIPE = striped(_NOTHING)
+_STRIPE_RGB = _STRIPE[0, 0, :3].tobytes()
 
 
 class Painter(Protocol):
@@ -33,7 +35,7 @@ class Painter(Protocol):
         return width, height
 
     def paint(self, strip: Strip) -> Samples:
-        """The rows of a strip, shape (rows, width) for indices and (rows, width, 3) for RGB."""
+        """The rows of a strip: indices, shape (rows, width), or colours, (rows, width, 4)."""
         ...
 
 
@@ -68,26 +70,25 @@ class Highlight(Painter):
 
     @override
     def paint(self, strip: Strip) -> Samples:
-        shades = luma(strip.source)
+        shades = luma(on_white(strip.source))
         picture = looked_up(self._unchanged, shades)
         if strip.changed.any():
-            changed = looked_up(self._changed, shades)
-            picture = np.where(strip.changed, changed, picture)
-        where = stripes(strip)
-        if where is not None:
-            picture = np.where(where, looked_up(self._striped, shades), picture)
+            picture = np.where(strip.changed, looked_up(self._changed, shades), picture)
+        striping = stripes(strip)
+        if striping is not None:
+            picture = np.where(striping, looked_up(self._striped, shades), picture)
         return picture
 
 
 class Mask(Painter):
     """What has changed, in white on black."""
 
-    palette = bytes((*_BLACK, *_WHITE, *_STRIPE))
+    palette = bytes((*_BLACK, *_WHITE)) + _STRIPE_RGB
 
     @override
     def paint(self, strip: Strip) -> Samples:
-        where = stripes(strip)
-        return strip.changed if where is None else np.where(where, np.uint8(2), strip.changed)
+        striping = stripes(strip)
+        return strip.changed if striping is None else np.where(striping, np.uint8(2), strip.changed)
 
 
 class Absolute(Painter):
@@ -95,11 +96,9 @@ class Absolute(Painter):
 
     @override
     def paint(self, strip: Strip) -> Samples:
-        picture = _distance(strip)
-        where = stripes(strip)
-        if where is not None:
-            picture[where] = _STRIPE
-        return picture
+        picture = where(strip.changed, _distance(strip), _NOTHING)
+        striping = stripes(strip)
+        return picture if striping is None else where(striping, _STRIPE, picture)
 
 
 class Heatmap(Painter):
@@ -126,18 +125,18 @@ class Heatmap(Painter):
         scale = np.sqrt(np.arange(self._hottest + 1))
         channels = [np.interp(scale, np.sqrt(differences), line) for line in np.transpose(colours)]
         heat = np.rint(np.stack(channels, axis=1)).astype(np.uint8)
-        self.palette = heat.tobytes() + bytes(_STRIPE)
+        self.palette = heat.tobytes() + _STRIPE_RGB
 
     @override
     def paint(self, strip: Strip) -> Samples:
         colours = _distance(strip)
-        alpha = _absolute(strip.source[..., 3], strip.target[..., 3]) * strip.changed
-        picture = np.maximum(alpha, strip.changed)
+        picture = distance(strip.source[..., 3], strip.target[..., 3])
         for channel in range(3):
             np.maximum(picture, colours[..., channel], out=picture)
-        np.minimum(picture, self._hottest, out=picture)
-        where = stripes(strip)
-        return picture if where is None else np.where(where, np.uint8(self._stripe), picture)
+        np.clip(picture, 1, self._hottest, out=picture)
+        picture *= strip.changed
+        striping = stripes(strip)
+        return picture if striping is None else np.where(striping, np.uint8(self._stripe), picture)
 
 
 class Overlay(Painter):
@@ -150,31 +149,25 @@ class Overlay(Painter):
     """
 
     def __init__(self, colour: Colour) -> None:
-        self._share = np.array([3 * channel for channel in colour], np.uint16)
+        self._share = np.array([3 * channel + 2 for channel in (*colour, 0)], np.uint16)
 
     @override
     def paint(self, strip: Strip) -> Samples:
         picture = on_white(strip.target)
         if strip.changed.any():
-            under = picture.astype(np.uint16)
-            under *= 2
-            under += self._share + np.uint16(2)
-            under //= 5
-            np.copyto(
-                picture, under, where=strip.changed[..., np.newaxis] != 0, casting="same_kind"
-            )
-        hatch(picture, strip)
-        return picture
+            picture = where(strip.changed, self._under_colour(picture), picture)
+        return hatched(picture, strip)
+
+    def _under_colour(self, colours: Samples) -> Samples:
+        rows, width, samples = colours.shape
+        mixed = colours.reshape(rows, -1).astype(np.uint16)
+        mixed *= 2
+        mixed += np.tile(self._share, width)
+        mixed //= 5
+        return mixed.astype(np.uint8).reshape(rows, width, samples)
 
 
 def _distance(strip: Strip) -> Samples:
-    """Between colours on white, shape (rows, width, 3); 0 where nothing has changed."""
     if not strip.changed.any():
-        return np.zeros((*strip.changed.shape, 3), np.uint8)
-    distance = _absolute(on_white(strip.source), on_white(strip.target))
-    distance *= strip.changed[..., np.newaxis]
-    return distance
-
-
-def _absolute(mine: Samples, theirs: Samples) -> Samples:
-    return np.maximum(mine, theirs) - np.minimum(mine, theirs)
+        return np.zeros_like(strip.source)
+    return distance(on_white(strip.source), on_white(strip.target))

@@ -81,16 +81,18 @@ class RgbPng(_Png):
 
     def __init__(self, width: int, height: int) -> None:
         super().__init__(width, height, _TRUECOLOUR)
-        self._above = np.zeros((1, 3 * width), np.uint8)
+        self._above = np.zeros((1, width, 4), np.uint8)
 
-    def add(self, pixels: NDArray[np.uint8]) -> None:
-        """Append rows of R, G and B, shape (rows, width, 3)."""
-        rows = pixels.reshape(len(pixels), -1)
-        filtered = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
+    def add(self, colours: NDArray[np.uint8]) -> None:
+        """Append rows of R, G, B and one sample that is left out, shape (rows, width, 4)."""
+        up = np.empty_like(colours)
+        np.subtract(colours[:1], self._above, out=up[:1])
+        np.subtract(colours[1:], colours[:-1], out=up[1:])
+        self._above = colours[-1:].copy()
+        rows, width, _ = colours.shape
+        filtered = np.empty((rows, 1 + 3 * width), np.uint8)
         filtered[:, 0] = _UP
-        filtered[:1, 1:] = rows[:1] - self._above
-        filtered[1:, 1:] = rows[1:] - rows[:-1]
-        self._above = rows[-1:].copy()
+        filtered[:, 1:] = up[..., :3].reshape(rows, -1)
         self.write(filtered)
 
 

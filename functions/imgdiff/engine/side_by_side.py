@@ -4,15 +4,15 @@ from typing import override
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import ImageDraw, ImageFont
 
-from imgdiff.engine.colours import looked_up, on_white
+from imgdiff.engine.colours import as_image, as_numbers, on_white
 from imgdiff.engine.options import Colour
 from imgdiff.engine.painters import Highlight, Painter
 from imgdiff.engine.strips import Strip
 
 _CAPTIONS = ("source", "target", "difference")
-_BACKGROUND: Colour = (234, 238, 242)
+_BACKGROUND = np.array([[[234, 238, 242, 255]]], np.uint8)
 _INK: Colour = (87, 96, 106)
 # Of the captions, in pixels: a share of a panel's width, within what can be read.
 _SMALLEST, _LARGEST, _SHARE = 12, 48, 32
@@ -39,9 +39,7 @@ class SideBySide(Painter):
         self._gap, self._header = size, 2 * size
         self._width = len(_CAPTIONS) * (self._panel + self._gap) - self._gap
         self._highlight = Highlight(colour)
-        padded = np.zeros((256, 3), np.uint8)
-        padded[: len(self._highlight.colours)] = self._highlight.colours
-        self._channels = [channel.tobytes() for channel in padded.T]
+        self._colours = np.insert(self._highlight.colours, 3, 255, axis=1).view(np.uint32)[:, 0]
 
     @override
     def size(self, width: int, height: int) -> tuple[int, int]:
@@ -50,23 +48,28 @@ class SideBySide(Painter):
     @override
     def paint(self, strip: Strip) -> NDArray[np.uint8]:
         rows, width = strip.changed.shape
-        picture = np.empty((rows, self._width, 3), np.uint8)
-        picture[:] = _BACKGROUND
-        source, target, difference = (picture[:, left : left + width] for left in self._lefts())
-        source[:] = on_white(strip.source)
-        target[:] = on_white(strip.target)
-        indices = self._highlight.paint(strip)
-        for channel, table in enumerate(self._channels):
-            difference[..., channel] = looked_up(table, indices)
+        picture = self._background(rows)
+        panels = (
+            as_numbers(on_white(strip.source)),
+            as_numbers(on_white(strip.target)),
+            self._colours[self._highlight.paint(strip)],
+        )
+        for left, panel in zip(self._lefts(), panels, strict=True):
+            as_numbers(picture)[:, left : left + width] = panel
         return picture if strip.top else np.concatenate((self._captions(), picture))
 
     def _lefts(self) -> range:
         return range(0, self._width, self._panel + self._gap)
 
     def _captions(self) -> NDArray[np.uint8]:
-        image = Image.new("RGB", (self._width, self._header), _BACKGROUND)
+        image = as_image(self._background(self._header)).copy()
         draw = ImageDraw.Draw(image)
         for left, caption in zip(self._lefts(), _CAPTIONS, strict=True):
             middle = (left + self._panel / 2, self._header / 2)
             draw.text(middle, caption, _INK, self._font, anchor="mm")
-        return np.asarray(image)
+        return np.asarray(image.convert("RGBA"))
+
+    def _background(self, rows: int) -> NDArray[np.uint8]:
+        background = np.empty((rows, self._width, 4), np.uint8)
+        as_numbers(background)[:] = as_numbers(_BACKGROUND)
+        return background
