@@ -18,6 +18,7 @@ class Summary:
     def __init__(self) -> None:
         self._verdicts: Counter[str] = Counter()
         self._errors: Counter[int] = Counter()
+        self._passed: Counter[bool] = Counter()
         self._diffs = array("d")
         self._worst: list[tuple[float, int, Document]] = []
 
@@ -29,6 +30,8 @@ class Summary:
             self._errors[outcome["status"]] += 1
             return
         self._diffs.append(outcome["diff"])
+        if "passed" in outcome:
+            self._passed[outcome["passed"]] += 1
         if found == "different":
             # Among equals, the first line's comes first.
             entry = (outcome["diff"], -outcome["line"], outcome)
@@ -43,6 +46,8 @@ class Summary:
             "failed": self._verdicts["error"],
             "identical": self._verdicts["identical"],
             "different": self._verdicts["different"],
+            "passed": self._passed[True],
+            "not_passed": self._passed[False],
             "errors": {str(status): count for status, count in sorted(self._errors.items())},
             "diff": self._distribution() if self._diffs else None,
             "worst": [outcome for *_, outcome in sorted(self._worst, reverse=True)],

@@ -131,7 +131,7 @@ def test_a_batch(s3: S3Client, services: Services) -> None:
     ]
 
     document = summary(s3, "nightly")
-    assert {name: document[name] for name in list(document)[:9]} == {
+    assert {name: document[name] for name in list(document)[:11]} == {
         "name": "nightly",
         "run": batch.run,
         "status": 200,
@@ -140,6 +140,8 @@ def test_a_batch(s3: S3Client, services: Services) -> None:
         "failed": 3,
         "identical": 1,
         "different": 2,
+        "passed": 0,
+        "not_passed": 0,
         "errors": {"400": 3},
     }
     assert [line["id"] for line in document["worst"]] == ["page", "figures"]

@@ -94,9 +94,8 @@ def test_field(operation: Operation, declared: Field[Any]) -> None:
     assert len(carriers) == 1 + len(operation.methods)
     for schema in carriers:
         assert schema["description"] == rule.about
-        default = {None: MISSING, (): "", HIGHLIGHT: "f1001e"}.get(
-            declared.default, declared.default
-        )
+        spelled: dict[object, object] = {None: MISSING, (): "", HIGHLIGHT: "f1001e"}
+        default = spelled.get(declared.default, declared.default)
         assert schema.get("default", MISSING) == default
         value = either(schema)
         if kind in (int, float | None):

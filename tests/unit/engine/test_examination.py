@@ -37,9 +37,8 @@ def rectangle(
 def changed_in_places(source: Pixels, seed: int) -> Pixels:
     random = np.random.default_rng(seed)
     hit = random.random(source.shape[:2]) < 0.2
-    return np.where(
-        hit[..., np.newaxis], noise(*source.shape[:2], source.shape[2], seed=seed), source
-    )
+    height, width, channels = source.shape
+    return np.where(hit[..., np.newaxis], noise(height, width, channels, seed=seed), source)
 
 
 PAIRS = {
@@ -88,7 +87,8 @@ def expected_changes(source: Pixels, target: Pixels) -> NDArray[np.bool_]:
         wide = pixels.astype(int)
         alpha = wide[..., 3:] if wide.shape[2] == 4 else np.full((*wide.shape[:2], 1), 255)
         premultiplied.append(np.concatenate((wide[..., :3] * alpha, alpha), axis=2))
-    return (premultiplied[0] != premultiplied[1]).any(axis=2)
+    differs: NDArray[np.bool_] = (premultiplied[0] != premultiplied[1]).any(axis=2)
+    return differs
 
 
 def told(found: Comparison) -> dict[str, Any]:
