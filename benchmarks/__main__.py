@@ -84,7 +84,11 @@ def _growths(taking_part: Sequence[Contender]) -> list[Growth]:
         for megapixels in SIZES:
             beside = {IMGDIFF, LEAN} if megapixels == max(SIZES) else {IMGDIFF}
             with tempfile.TemporaryDirectory() as folder:
-                chosen = [each for each in taking_part if each.name in beside]
+                chosen = [
+                    each
+                    for each in taking_part
+                    if each.name in beside and each.task == "difference"
+                ]
                 grown.append(growth(megapixels, kind, chosen, Path(folder)))
     print(report.section("Memory", report.memory(grown)), flush=True)
     return grown

@@ -11,8 +11,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, override
+
+from benchmarks.workloads import Task, Workload
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -55,6 +58,10 @@ class Run:
     mse: float | None
 
 
+def _request(job: Job) -> dict[str, Any]:
+    return {"source": str(job.source), "target": str(job.target), "output": str(job.output)}
+
+
 class Contender(AbstractContextManager["Contender"]):
     """One that compares; it is ready for jobs inside a ``with``.
 
@@ -68,7 +75,9 @@ class Contender(AbstractContextManager["Contender"]):
     output : str
         Suffix of the picture.
     only : set of str
-        The workloads it is for, if not for all.
+        The workloads it is for, if not for all of its task.
+    task : {"difference", "pixelmatch", "ssim"}
+        What it finds of a pair.
     """
 
     def __init__(
@@ -79,16 +88,19 @@ class Contender(AbstractContextManager["Contender"]):
         *,
         output: str = "png",
         only: frozenset[str] = frozenset(),
+        task: Task = "difference",
     ) -> None:
         self.name = name
         self.output = output
+        self.task = task
         self._argv = argv
         self._kinds = kinds
         self._only = only
 
-    def takes(self, workload: str, kind: str) -> bool:
+    def takes(self, workload: Workload, kind: str) -> bool:
         """Whether it compares the pairs of this workload."""
-        return kind in self._kinds and (not self._only or workload in self._only)
+        chosen = not self._only or workload.name in self._only
+        return chosen and kind in self._kinds and workload.task == self.task
 
     def run(self, job: Job) -> Run:
         """Compare once; the picture is always a new file."""
@@ -118,12 +130,11 @@ class Server(Contender):
         *,
         output: str = "png",
         only: frozenset[str] = frozenset(),
+        task: Task = "difference",
         environment: Mapping[str, str] | None = None,
-        request: Callable[[Job], dict[str, Any]] = lambda job: {
-            "source": str(job.source), "target": str(job.target), "output": str(job.output)
-        },
-    ) -> None:  # fmt: skip
-        super().__init__(name, argv, kinds, output=output, only=only)
+        request: Callable[[Job], dict[str, Any]] = _request,
+    ) -> None:
+        super().__init__(name, argv, kinds, output=output, only=only, task=task)
         self._environment = environment or {}
         self._request = request
 
@@ -186,10 +197,11 @@ class Command(Contender):
         argv: Sequence[str],
         kinds: frozenset[str] = EVERY_KIND,
         *,
+        task: Task = "difference",
         differs: int,
         mse: Callable[[str], float] | None = None,
     ) -> None:
-        super().__init__(name, argv, kinds)
+        super().__init__(name, argv, kinds, task=task)
         self._differs = differs
         self._mse = mse
 
@@ -288,12 +300,19 @@ def _imgdiff() -> list[Contender]:
     processor = max(os.sched_getaffinity(0))
     single = {"OPENBLAS_NUM_THREADS": "1"}
     unchanged = frozenset({"full", "identical"})
-    figures = _worker("imgdiff_figures", processor)
-    return [
-        Server(IMGDIFF, _worker("imgdiff")),
-        Server(ONE_THREAD, _worker("imgdiff", processor), environment=single),
-        Server(FIGURES, figures, environment=single, only=unchanged),
-    ]
+    tasks: dict[str, Task] = {
+        "imgdiff": "difference", "imgdiff_pixelmatch": "pixelmatch", "imgdiff_ssim": "ssim"
+    }  # fmt: skip
+    found: list[Contender] = []
+    for work, task in tasks.items():
+        only = unchanged if task == "difference" else frozenset[str]()
+        figures = _worker(f"{work}_figures", processor)
+        found += [
+            Server(IMGDIFF, _worker(work), task=task),
+            Server(ONE_THREAD, _worker(work, processor), environment=single, task=task),
+            Server(FIGURES, figures, environment=single, only=only, task=task),
+        ]
+    return found
 
 
 def _python() -> list[Contender]:
@@ -308,6 +327,10 @@ def _python() -> list[Contender]:
         Server("pixelhog", _worker("pixelhog"), frozenset({"png", "rgba"})),
         Server("OpenCV", _worker("opencv"), OPAQUE),
         Server("numpy + Pillow", _worker("numpy"), OPAQUE),
+        Server("scikit-image, grey", _worker("scikit_image_grey"), OPAQUE, task="ssim"),
+        # Elsewhere it takes minutes, and is the slower one all the same.
+        Server("scikit-image, RGB", _worker("scikit_image_rgb"), OPAQUE, task="ssim",
+               only=frozenset({"hd-ssim"})),
     ]  # fmt: skip
 
 
@@ -320,26 +343,41 @@ def _npm(peers: Path) -> list[Contender]:
     png_and_jpeg = frozenset({"png", "rgba", "jpg"})
     found: list[Contender] = []
     if odiff:
+        exact, lenient = ["--threshold=0"], ["--threshold=0.1", "--antialiasing"]
+        server = [str(odiff), "--server"]
         found += [
-            Command("odiff command", [str(odiff), *files, "--threshold=0"], differs=22),
-            Server("odiff server", [str(odiff), "--server"], request=_odiff_request),
-        ]
+            Command("odiff command", [str(odiff), *files, *exact], differs=22),
+            Server("odiff server", server, request=partial(_odiff_request, threshold=0)),
+            Command("odiff command", [str(odiff), *files, *lenient], differs=22, task="pixelmatch"),
+            Server("odiff server", server, task="pixelmatch",
+                   request=partial(_odiff_request, threshold=0.1, antialiasing=True)),
+        ]  # fmt: skip
     if blazediff:
         argv = [str(blazediff), *files, "--threshold=0", "--compression=1"]
         found.append(Command("BlazeDiff command, compressed", argv, png_and_jpeg, differs=1))
     if node and (modules / "pixelmatch").exists():
         argv = [node, str(HERE / "pixelmatch.mjs"), str(peers)]
-        found.append(Server("pixelmatch", argv, png_and_jpeg))
+        exact_request = partial(_pixelmatch_request, threshold=0, includeAA=True)
+        found += [
+            Server("pixelmatch", argv, png_and_jpeg, request=exact_request),
+            Server(
+                "pixelmatch", argv, png_and_jpeg, request=_pixelmatch_request, task="pixelmatch"
+            ),
+        ]
     return found
 
 
-def _odiff_request(job: Job) -> dict[str, Any]:
+def _pixelmatch_request(job: Job, **options: float) -> dict[str, Any]:
+    return {**_request(job), "options": options}
+
+
+def _odiff_request(job: Job, **options: float) -> dict[str, Any]:
     return {
         "requestId": 1,
         "base": str(job.source),
         "compare": str(job.target),
         "output": str(job.output),
-        "options": {"threshold": 0},
+        "options": options,
     }
 
 

@@ -17,6 +17,7 @@ FAMILIES = {
     "OpenCV": ("OpenCV",),
     "numpy + Pillow": ("numpy + Pillow",),
     "ImageMagick": ("ImageMagick",),
+    "scikit-image": ("scikit-image, grey", "scikit-image, RGB"),
 }
 
 
@@ -61,6 +62,9 @@ GOALS = (
     Goal("small", "BlazeDiff, PNG", 2, 4),
     Goal("small", "numpy + Pillow", 1.5, 3),
     Goal("small", "ImageMagick", 10, 15),
+    Goal("full-pixelmatch", "pixelmatch", 3, 6),
+    Goal("full-pixelmatch", "odiff", 1, 2),
+    Goal("full-ssim", "scikit-image", 3, 6),
 )
 
 

@@ -22,8 +22,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const source = read(job.source);
   const { width, height } = source;
   const picture = new PNG({ width, height });
-  const options = { threshold: 0, includeAA: true };
-  pixelmatch(source.data, read(job.target).data, picture.data, width, height, options);
+  pixelmatch(source.data, read(job.target).data, picture.data, width, height, job.options);
   writeFileSync(job.output, PNG.sync.write(picture));
   console.log(JSON.stringify({ mse: null }));
 }

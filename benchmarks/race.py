@@ -89,7 +89,7 @@ def race(
         Two of them tell different errors.
     """
     pair = workload.make(_new(folder / workload.name))
-    takers = [each for each in contenders if each.takes(workload.name, pair.kind)]
+    takers = [each for each in contenders if each.takes(workload, pair.kind)]
     runs = _runs(pair, takers, folder, effort)
     if pair.kind != "rgba":
         agree({name: taken[0].mse for name, (_, taken) in runs.items()})

@@ -33,7 +33,10 @@ Measured by `make bench` in one go, everything in turn, on {machine}.
 ![How many times as long as imgdiff others take](benchmarks.png)
 
 Each contender reads two files, compares them and writes a picture of the difference to a new file.
-Peers are told to count every difference, however small. Libraries and servers run in a process
+Peers are told to count every difference, however small; but where a table is named "-pixelmatch",
+all let pass what pixelmatch does by default: anti-aliasing, and colours less than 0.1 apart. Where
+it is named "-ssim", imgdiff finds the structural similarity besides, and scikit-image finds nothing
+else and writes no picture: of grey, or of each channel. Libraries and servers run in a process
 that stays, so starting it does not count; commands are started each time. "One thread" is imgdiff
 held to one processor; all others may use every one. "BlazeDiff" is its Python package with the
 codec of its own (`BLAZEDIFF_PNG_ENABLED=1`).
@@ -146,7 +149,9 @@ def machine() -> str:
 
 def versions() -> str:
     """The packages measured, and their versions."""
-    packages = ("blazediff", "numpy", "opencv-python-headless", "pillow", "pixelhog")
+    packages = (
+        "blazediff", "numpy", "opencv-python-headless", "pillow", "pixelhog", "scikit-image"
+    )  # fmt: skip
     python = [f"{package} {version(package)}" for package in packages]
     described = json.loads((HERE / "package.json").read_text("utf-8"))
     npm = [f"{package} {number}" for package, number in described["dependencies"].items()]

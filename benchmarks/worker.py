@@ -7,23 +7,27 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imgdiff.engine.options import Metric
 
 type Compare = Callable[[Path, Path, Path], float | None]
 
 MAX_PIXELS = 200_000_000
 
 
-def imgdiff(*, picture: bool = True) -> Compare:
-    """What this project does."""
+def imgdiff(*metrics: "Metric", picture: bool = True) -> Compare:
+    """What this project does, with further measures or without the picture."""
     from imgdiff.engine import Options, compare
 
     def work(source: Path, target: Path, output: Path) -> float:
         comparison = compare(
             source.read_bytes(),
             target.read_bytes(),
-            options=Options(style="highlight" if picture else None),
+            options=Options(metrics=frozenset(metrics), style="highlight" if picture else None),
             max_pixels=MAX_PIXELS,
         )
         if comparison.image is not None:
@@ -31,11 +35,6 @@ def imgdiff(*, picture: bool = True) -> Compare:
         return comparison.mse
 
     return work
-
-
-def imgdiff_figures() -> Compare:
-    """What this project does when asked for no picture."""
-    return imgdiff(picture=False)
 
 
 def numpy() -> Compare:
@@ -77,11 +76,6 @@ def blazediff(compression: int = 0) -> Compare:
     return work
 
 
-def blazediff_compressed() -> Compare:
-    """BlazeDiff, writing a compressed PNG."""
-    return blazediff(compression=1)
-
-
 def pixelhog() -> Compare:
     """Pixelhog, every pixel counted that differs."""
     from pixelhog import diff_batch
@@ -93,7 +87,49 @@ def pixelhog() -> Compare:
     return work
 
 
-WORK = (imgdiff, imgdiff_figures, numpy, opencv, blazediff, blazediff_compressed, pixelhog)
+def scikit_image(mode: str) -> Compare:
+    """The structural similarity as its paper defines it, of grey (L) or of each channel (RGB)."""
+    import numpy as np
+    from PIL import Image
+    from skimage import metrics
+
+    # The package has no types.
+    structural_similarity: Any = metrics.structural_similarity
+
+    def read(path: Path) -> Any:
+        with Image.open(path) as image:
+            return np.asarray(image.convert(mode))
+
+    def work(source: Path, target: Path, output: Path) -> None:
+        del output
+        structural_similarity(
+            read(source),
+            read(target),
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            data_range=255,
+            channel_axis=None if mode == "L" else 2,
+        )
+
+    return work
+
+
+WORK: dict[str, Callable[[], Compare]] = {
+    "imgdiff": imgdiff,
+    "imgdiff_figures": partial(imgdiff, picture=False),
+    "imgdiff_pixelmatch": partial(imgdiff, "pixelmatch"),
+    "imgdiff_pixelmatch_figures": partial(imgdiff, "pixelmatch", picture=False),
+    "imgdiff_ssim": partial(imgdiff, "ssim"),
+    "imgdiff_ssim_figures": partial(imgdiff, "ssim", picture=False),
+    "numpy": numpy,
+    "opencv": opencv,
+    "blazediff": blazediff,
+    "blazediff_compressed": partial(blazediff, compression=1),
+    "pixelhog": pixelhog,
+    "scikit_image_grey": partial(scikit_image, "L"),
+    "scikit_image_rgb": partial(scikit_image, "RGB"),
+}
 
 
 def main(name: str, processors: str = "") -> None:
@@ -101,7 +137,7 @@ def main(name: str, processors: str = "") -> None:
     if processors:
         # Before numpy and the codecs are loaded, which look at how many there are.
         os.sched_setaffinity(0, {int(processors)})
-    work = {make.__name__: make for make in WORK}[name]()
+    work = WORK[name]()
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         job = json.loads(line)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.random import Generator
@@ -37,15 +38,17 @@ class Pair:
 
 
 type Make = Callable[[Path], Pair]
+type Task = Literal["difference", "pixelmatch", "ssim"]
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A kind of pair that people compare, and how one is made in a folder."""
+    """A kind of pair that people compare, how one is made in a folder, and what is found of it."""
 
     name: str
     title: str
     make: Make
+    task: Task = "difference"
 
 
 def photo(rng: Generator, width: int, height: int, grain: float = 3) -> Image.Image:
@@ -266,4 +269,16 @@ WORKLOADS = (
     Workload("small", "an icon, 64×64 PNG", icons(64)),
     Workload("webp", "a screen, 1920×1080 lossy WebP", pages(1920, 1080, 6, "webp")),
     Workload("rgba", "a translucent screen, 1920×1080 PNG", pages(1920, 1080, 6, "rgba")),
+    Workload(
+        "full-pixelmatch", "the page, what looks different", pages(1600, 9000, 12), "pixelmatch"
+    ),
+    Workload(
+        "hd-pixelmatch", "the screen, what looks different", pages(1920, 1080, 6), "pixelmatch"
+    ),
+    Workload(
+        "photo-pixelmatch", "the photo, what looks different", photos(4000, 3000), "pixelmatch"
+    ),
+    Workload("full-ssim", "the page, structural similarity", pages(1600, 9000, 12), "ssim"),
+    Workload("hd-ssim", "the screen, structural similarity", pages(1920, 1080, 6), "ssim"),
+    Workload("photo-ssim", "the photo, structural similarity", photos(4000, 3000), "ssim"),
 )

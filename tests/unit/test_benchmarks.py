@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import report, workloads
-from benchmarks.contenders import ONE_THREAD, Run
+from benchmarks.contenders import ONE_THREAD, Run, contenders
 from benchmarks.goals import FAMILIES, GOALS, outcomes
 from benchmarks.race import Disagreement, Result, affordable, agree, schedule, summary
 
@@ -82,6 +82,21 @@ def test_errors_that_differ_are_told() -> None:
     agree({"a": 1.5, "b": 1.5, "c": None})
     with pytest.raises(Disagreement, match=r"1\.5001"):
         agree({"a": 1.5, "b": 1.5001, "c": None})
+
+
+def test_everyone_does_what_the_workload_asks_under_a_name_of_its_own(tmp_path: Path) -> None:
+    for installed in ("@odiff/any/odiff", "@blazediff/bin-any/blazediff"):
+        (tmp_path / "node_modules" / installed).mkdir(parents=True)
+    everyone = contenders(tmp_path)
+    for workload in workloads.WORKLOADS:
+        takers = [each for each in everyone if each.takes(workload, "png")]
+        names = [each.name for each in takers]
+        assert len(names) == len(set(names))
+        assert ONE_THREAD in names
+        assert {each.task for each in takers} == {workload.task}
+        wanted = {goal.peer for goal in GOALS if goal.workload == workload.name}
+        for peer in wanted - {"pixelmatch", "ImageMagick"}:
+            assert set(FAMILIES[peer]) & set(names)
 
 
 def test_a_goal_is_about_the_better_mode_of_a_peer() -> None:
