@@ -13,13 +13,22 @@ from imgdiff.composition import Services
 from imgdiff.operations import MAX_INLINE_BYTES
 from local import front, stack
 from local.stack import KEY
-from tests.integration.conftest import EVENTS, Get, Post, sample, stored
+from tests.integration.conftest import EVENTS, File, Get, Post, sample, stored
 from tests.integration.test_batches import lines, put, start, task
+from tests.unit.engine.test_color import P3
+
+pytestmark = pytest.mark.usefixtures("machine")
 
 type Json = dict[str, Any]
 
 SAMPLES = EVENTS.parent / "samples"
 PAGE = {"src": sample("page-source.png"), "target": sample("page-target.png")}
+RECTANGLES = (
+    "rectangles x,y,width,height joined by semicolons, in whole pixels or shares such as 12.5%"
+)
+STYLES = (
+    *("highlight", "mask", "absolute", "heatmap", "overlay", "side_by_side", "blink", "none"),
+)
 PLAIN = {
     *("status", "link", "ssl_link", "id", "diff", "width", "height", "mse", "rmse", "mae"),
     *("psnr", "max_error", "changed_pixels", "changed_ratio", "bbox"),
@@ -52,10 +61,6 @@ ASKED: dict[str, tuple[dict[str, str], set[str]]] = {
         set(),
     ),
 }
-
-
-def options_of(case: str) -> dict[str, str]:
-    return ASKED[case][0]
 
 
 @pytest.mark.parametrize("case", ASKED)
@@ -126,22 +131,19 @@ def test_one_definition(get: Get, s3: S3Client, services: Services, case: str) -
         (
             "ignore",
             "1,2,3",
-            "ignore must be rectangles x,y,width,height joined by semicolons, in whole pixels or "
-            "shares such as 12.5%, not '1,2,3'",
+            f"ignore must be {RECTANGLES}, not '1,2,3'",
         ),
         (
             "include",
             "1.5,2,3,4",
-            "include must be rectangles x,y,width,height joined by semicolons, in whole pixels or "
-            "shares such as 12.5%, not '1.5,2,3,4'",
+            f"include must be {RECTANGLES}, not '1.5,2,3,4'",
         ),
         ("ignore", "0,0,100%,100%", "ignore, include and mask leave nothing to compare"),
         ("fit", "stretch", "fit must be one of fail, pad, crop, resize"),
         (
             "style",
             "psychedelic",
-            "style must be one of highlight, mask, absolute, heatmap, overlay, side_by_side, "
-            "blink, none",
+            f"style must be one of {', '.join(STYLES)}",
         ),
         ("format", "bmp", "format must be one of png, webp, jpeg, gif"),
         ("format", "gif", "format must be png or webp or jpeg for highlight"),
@@ -164,7 +166,7 @@ def test_what_is_not_allowed_says_what_is(
     assert stored(s3) == before
 
 
-def test_a_mask(get: Get, post: Post, s3: S3Client) -> None:
+def test_a_mask(get: Get, post: Post) -> None:
     white = Image.new("L", (1280, 800))
     white.paste(255, (0, 0, 1280, 100))
     file = io.BytesIO()
@@ -263,13 +265,11 @@ def test_sizes_that_differ_can_be_made_to_fit(get: Get) -> None:
 
 
 def test_conversions_are_told(post: Post) -> None:
-    from tests.unit.engine.icc import P3
-
     plain, tagged = io.BytesIO(), io.BytesIO()
     image = Image.new("RGB", (8, 8), "#ff4020")
     image.save(plain, "PNG")
     image.save(tagged, "PNG", icc_profile=P3)
-    files = {
+    files: dict[str, str | File] = {
         "src": ("a.png", plain.getvalue()),
         "target": ("b.png", tagged.getvalue()),
         "key": KEY,
