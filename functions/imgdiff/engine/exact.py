@@ -12,7 +12,7 @@ from imgdiff.engine.pixels import Pixels
 
 type Flags = NDArray[np.uint8]
 
-_OPAQUE = 255
+_WHITE = np.uint32(0xFFFFFFFF)
 
 
 class Sums(Protocol):
@@ -68,13 +68,14 @@ class Exact8(Exact):
     @override
     def add(self, source: Pixels, target: Pixels, counted: Flags | None) -> Flags:
         changed = np.empty(source.shape[:2], np.uint8)
-        if counted is not None:
+        mine, theirs = (np.ascontiguousarray(pixels, np.uint8) for pixels in (source, target))
+        if counted is not None and not counted.all():
             # What doesn't count is made the same in both, and opaque.
-            source, target = source.copy(), target.copy()
-            source[counted == 0] = target[counted == 0] = _OPAQUE
-        self._tally.add(
-            np.ascontiguousarray(source, np.uint8), np.ascontiguousarray(target, np.uint8), changed
-        )
+            mine, theirs = (
+                np.where(counted, pixels.view(np.uint32)[..., 0], _WHITE).view(np.uint8)
+                for pixels in (mine, theirs)
+            )
+        self._tally.add(mine, theirs, changed)
         return changed
 
 

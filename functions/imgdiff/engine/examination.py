@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from imgdiff.engine.areas import Counted
+from imgdiff.engine.areas import Counted, Flags
 from imgdiff.engine.exact import Exact, Exact8, Exact16, Sums
 from imgdiff.engine.frame import DeepFrame, Frame
 from imgdiff.engine.options import Fit, Options
@@ -86,10 +86,8 @@ def examine(source: Frame, target: Frame, options: Options, counted: Counted | N
         strip = Strip(top, eight_bit(mine), eight_bit(theirs), changed, flags)
         if picture:
             picture.add(strip)
-        if flags is not None:
-            # Nor must what doesn't count be seen beside what does.
-            same = np.where(flags[..., np.newaxis], strip.target, strip.source)
-            strip = replace(strip, target=same)
+        if flags is not None and not flags.all():
+            strip = _blinkered(strip, flags)
         for measure in measures:
             measure.add(strip)
     return Examined(
@@ -113,6 +111,13 @@ def fitted_size(source: Frame, target: Frame, fit: Fit) -> tuple[int, int]:
             return min(widths), min(heights)
         case _:
             return source.width, source.height
+
+
+def _blinkered(strip: Strip, counted: Flags) -> Strip:
+    """The same, but what doesn't count is not seen beside what does: it is equal."""
+    either = (pixels.view(np.uint32)[..., 0] for pixels in (strip.target, strip.source))
+    seen = np.where(counted, *either).view(np.uint8).reshape(strip.target.shape)
+    return replace(strip, target=seen)
 
 
 def _measures(options: Options, width: int, height: int) -> Iterator[Measure]:
