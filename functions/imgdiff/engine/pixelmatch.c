@@ -133,23 +133,61 @@ static int is_antialiased(const Rows *rows, const u8 *pixels, size_t x, size_t y
             in_flat_parts(rows, brightest_x, brightest_y));
 }
 
-/* The pixels that are counted of the rows from begin to end; limit is the square of the distance
- * that is let pass. */
-EXPORT u64 pixelmatch(const u8 *source, const u8 *target, size_t width, size_t rows, u64 above,
-                      size_t begin, size_t end, double limit, int include_aa) {
-    const Rows all = {source, target, width, rows, above};
-    u64 count = 0;
-    for (size_t y = begin; y < end; y++) {
-        const size_t row = y * width;
-        if (!memcmp(source + 4 * row, target + 4 * row, 4 * width)) continue;
-        for (size_t x = 0; x < width; x++) {
-            const size_t at = row + x;
-            if (pixel_at(source, at) == pixel_at(target, at)) continue;
-            const u64 offset = 4 * (above + at);
-            if (colour_difference(source + 4 * at, target + 4 * at, offset) <= limit) continue;
-            count += include_aa || !(is_antialiased(&all, source, x, y) ||
-                                     is_antialiased(&all, target, x, y));
-        }
+/* Pixels that are looked at together. */
+enum { BLOCK = 64 };
+
+/* What is let pass. */
+typedef struct {
+    double limit;          /* as the square of a distance between colours */
+    u8 allowed[4 * BLOCK]; /* as what samples may be apart; of alpha, nothing */
+    int include_aa;
+} Tolerance;
+
+static int all_within(const u8 *restrict a, const u8 *restrict b, const u8 *restrict allowed) {
+    u8 beyond = 0;
+    for (size_t i = 0; i < 4 * BLOCK; i++) {
+        const u8 apart = a[i] > b[i] ? a[i] - b[i] : b[i] - a[i];
+        beyond |= apart > allowed[i];
     }
+    return !beyond;
+}
+
+static int differs(const Rows *rows, const Tolerance *tolerance, size_t x, size_t y) {
+    const size_t at = y * rows->width + x;
+    const u64 offset = 4 * (rows->above + at);
+    return colour_difference(rows->source + 4 * at, rows->target + 4 * at, offset) >
+               tolerance->limit &&
+           (tolerance->include_aa || !(is_antialiased(rows, rows->source, x, y) ||
+                                       is_antialiased(rows, rows->target, x, y)));
+}
+
+static u64 count_row(const Rows *rows, const Tolerance *tolerance, size_t y) {
+    const size_t width = rows->width;
+    const u8 *source = rows->source + 4 * y * width, *target = rows->target + 4 * y * width;
+    if (!memcmp(source, target, 4 * width)) return 0;
+    u64 count = 0;
+    for (size_t begin = 0; begin < width; begin += BLOCK) {
+        const size_t end = width - begin < BLOCK ? width : begin + BLOCK;
+        if (end - begin == BLOCK &&
+            all_within(source + 4 * begin, target + 4 * begin, tolerance->allowed))
+            continue;
+        for (size_t x = begin; x < end; x++) count += differs(rows, tolerance, x, y) != 0;
+    }
+    return count;
+}
+
+/*
+ * The pixels that are counted of the rows from begin to end.
+ *
+ * The limit is the square of the distance that is let pass. Where alpha is equal, no square is
+ * above it unless R, G or B are more than allowed apart: nearly all pixels are let pass by that.
+ */
+EXPORT u64 pixelmatch(const u8 *source, const u8 *target, size_t width, size_t rows, u64 above,
+                      size_t begin, size_t end, double limit, u8 allowed, int include_aa) {
+    const Rows all = {source, target, width, rows, above};
+    Tolerance tolerance = {.limit = limit, .include_aa = include_aa};
+    for (size_t x = 0; x < BLOCK; x++) memset(tolerance.allowed + 4 * x, allowed, 3);
+    u64 count = 0;
+    for (size_t y = begin; y < end; y++) count += count_row(&all, &tolerance, y);
     return count;
 }

@@ -1,6 +1,6 @@
 """What pixelmatch counts: `pixelmatch.c`, loaded."""
 
-from ctypes import c_double, c_int, c_size_t, c_uint64, c_void_p
+from ctypes import c_double, c_int, c_size_t, c_uint8, c_uint64, c_void_p
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,11 @@ from imgdiff.engine.strips import Strip, Window
 
 library.pixelmatch.argtypes = (
     *(c_void_p, c_void_p, c_size_t, c_size_t, c_uint64),
-    *(c_size_t, c_size_t, c_double, c_int),
+    *(c_size_t, c_size_t, c_double, c_uint8, c_int),
 )
 library.pixelmatch.restype = c_uint64
 
-# The largest square of a distance between two colours.
+# Above every square of a distance between two colours, whose R, G and B are up to 255 apart.
 _LARGEST = 35215
 # The neighbours of a pixel tell whether it is anti-aliased, and theirs whether they are flat.
 _MARGIN = 2
@@ -40,6 +40,8 @@ class Pixelmatch:
     def __init__(self, width: int, height: int, *, threshold: float, include_aa: bool) -> None:
         self._width = width
         self._limit = _LARGEST * threshold * threshold
+        # The square of a distance grows with those of R, G and B.
+        self._allowed = int(255 * threshold)
         self._include_aa = include_aa
         self._window = Window(_MARGIN, height)
         self._count = 0
@@ -56,7 +58,7 @@ class Pixelmatch:
         self._count += library.pixelmatch(
             *(source.ctypes.data, target.ctypes.data, self._width, len(source)),
             *(window.top * self._width, window.begin, window.end),
-            *(self._limit, self._include_aa),
+            *(self._limit, self._allowed, self._include_aa),
         )
 
     def result(self) -> dict[str, Any]:

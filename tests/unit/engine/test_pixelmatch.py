@@ -187,6 +187,29 @@ def test_what_differs_only_at_the_edge_of_a_strip(package: npm.Pixelmatch) -> No
         assert_equal(package, (source, target))
 
 
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("direction", [(1, -1, -1), (1, 1, 1), (1, 0, 0), (0, 0, 1)])
+def test_the_least_difference_that_counts(
+    package: npm.Pixelmatch, direction: tuple[int, ...], threshold: float
+) -> None:
+    # Each row differs by one step more, along colours that are as far apart as can be, and others.
+    steps = np.arange(256)[:, np.newaxis] * np.array(direction)
+    source = np.repeat(np.where(steps < 0, -steps, 0)[:, np.newaxis], 150, axis=1)
+    target = np.repeat(np.where(steps > 0, steps, 0)[:, np.newaxis], 150, axis=1)
+    for alpha in (255, 90):
+        pair = (clear(source, alpha), clear(target, alpha))
+        assert_equal(package, pair, threshold=threshold, include_aa=True)
+
+
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+def test_the_least_difference_that_counts_where_alpha_differs_too(
+    package: npm.Pixelmatch, threshold: float
+) -> None:
+    white = np.full((256, 150, 4), 255, np.uint8)
+    fading = white - np.arange(256, dtype=np.uint8)[:, np.newaxis, np.newaxis]
+    assert_equal(package, (white, fading), threshold=threshold, include_aa=True)
+
+
 def test_equal_images_have_nothing_to_count() -> None:
     assert measured(drawing(), drawing(), threshold=0, include_aa=True) == {
         "pixelmatch": 0, "pixelmatch_ratio": 0
