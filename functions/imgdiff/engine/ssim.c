@@ -89,23 +89,23 @@ typedef struct {
     size_t windows;             /* how many side by side */
 } Tile;
 
-INLINE double tile_lack(Tile tile, const double *weights, double c1, double c2, int luminance) {
-    const size_t reach = tile.windows + 2 * RADIUS;
+INLINE double tile_lack(const Tile *tile, const double *weights, double c1, double c2, int luminance) {
+    const size_t reach = tile->windows + 2 * RADIUS;
     Planes loaded[TAPS] = {{0}}, sums;
     double windows[PLANES][COLUMNS], row_lack[COLUMNS], column_lack[COLUMNS] = {0};
     size_t equal = 0; /* rows, up to the one at hand */
     size_t next = 0;  /* row to load */
-    for (size_t y = 0; y < tile.rows; y++) {
-        const size_t at = y * tile.width;
-        const int same = !memcmp(tile.source + at, tile.target + at, reach * sizeof(u16));
+    for (size_t y = 0; y < tile->rows; y++) {
+        const size_t at = y * tile->width;
+        const int same = !memcmp(tile->source + at, tile->target + at, reach * sizeof(u16));
         equal = same ? equal + 1 : 0;
         if (y + 1 < TAPS || equal >= TAPS) {
             continue;
         }
         const size_t top = y + 1 - TAPS;
         for (next = next > top ? next : top; next <= y; next++) {
-            const size_t from = next * tile.width;
-            load(loaded[next % TAPS], tile.source + from, tile.target + from, reach);
+            const size_t from = next * tile->width;
+            load(loaded[next % TAPS], tile->source + from, tile->target + from, reach);
         }
         double *rows[TAPS];
         for (size_t i = 0; i < TAPS; i++) {
@@ -116,13 +116,13 @@ INLINE double tile_lack(Tile tile, const double *weights, double c1, double c2, 
             along(windows[i], plane(sums, i), weights);
         }
         lack(row_lack, windows, c1, c2, luminance);
-        const u8 *counted = tile.counted ? tile.counted + top * tile.width : NULL;
-        for (size_t x = 0; x < tile.windows; x++) {
+        const u8 *counted = tile->counted ? tile->counted + top * tile->width : NULL;
+        for (size_t x = 0; x < tile->windows; x++) {
             column_lack[x] += counted ? row_lack[x] * counted[x] : row_lack[x];
         }
     }
     double sum = 0;
-    for (size_t x = 0; x < tile.windows; x++) {
+    for (size_t x = 0; x < tile->windows; x++) {
         sum += column_lack[x];
     }
     return sum;
@@ -141,7 +141,8 @@ EXPORT double ssim_lack(const u16 *source, const u16 *target, const u8 *counted,
                            width,
                            rows,
                            windows < COLUMNS ? windows : COLUMNS};
-        sum += luminance ? tile_lack(tile, weights, c1, c2, 1) : tile_lack(tile, weights, c1, c2, 0);
+        sum += luminance ? tile_lack(&tile, weights, c1, c2, 1)
+                         : tile_lack(&tile, weights, c1, c2, 0);
     }
     return sum;
 }

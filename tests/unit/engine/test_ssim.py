@@ -1,6 +1,7 @@
 """Structural similarity, against scikit-image."""
 
 import math
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from skimage import metrics, transform
 
 from imgdiff.engine.ssim import MultiScaleSsim, Ssim
-from imgdiff.engine.strips import rows_per_strip
+from imgdiff.engine.strips import Strip, rows_per_strip
 from tests.unit.engine import scikit_image
 from tests.unit.engine.images import Pixels, noise, photograph, translucent
 from tests.unit.engine.measuring import Plane, measured, on_white, opaque
@@ -250,3 +251,21 @@ def test_multi_scale_similarity_is_symmetric_and_a_share(
     assert found == ms_ssim(target, source)
     assert 0 <= found <= 1
     assert ms_ssim(source, source) == 1
+
+
+@pytest.mark.parametrize("kind", [Ssim, MultiScaleSsim])
+def test_memory_does_not_grow_with_the_height(kind: type[Ssim | MultiScaleSsim]) -> None:
+    width = 2000
+    rows = rows_per_strip(width)
+    source, target = noise(rows, width, 4), noise(rows, width, 4, seed=1)
+    peaks = []
+    for strips in (8, 40):
+        measure = kind(width, strips * rows)
+        tracemalloc.start()
+        for i in range(strips):
+            changed = np.ones((rows, width), np.uint8)
+            measure.add(Strip(i * rows, source, target, changed, None))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+
+    assert peaks[1] < 1.05 * peaks[0] < 8e6
