@@ -150,10 +150,10 @@ def _open(data: bytes) -> ImageFile.ImageFile:
     if not isinstance(image.info.get("icc_profile", b""), bytes):
         # A TIFF's tag may hold anything.
         image.info["icc_profile"] = b""
-    if is_planar(image) and set(tags.get(_BITS_PER_SAMPLE, ())) == {16}:
-        # Pillow would read them as if they had 8 bit.
+    if packing(image) == "R" and set(tags[_BITS_PER_SAMPLE]) == {16}:
+        # Channels one after the other, which Pillow would read as if they had 8 bit.
         order = "B" if tags.prefix == b"MM" else "L"
-        image.tile = [_repacked(tile, lambda band: f"{band[:1]};16{order}") for tile in image.tile]
+        image.tile = [_repacked(tile, lambda band: f"{band};16{order}") for tile in image.tile]
     return image
 
 

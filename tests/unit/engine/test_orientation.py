@@ -1,9 +1,11 @@
 """EXIF orientation: pictures are compared turned as they are shown."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from imgdiff.engine import compare
@@ -29,7 +31,9 @@ HEIGHT, WIDTH = 400, 350
 type Encoder = Callable[[Pixels, int | None], bytes]
 
 
-def turned(stored: Pixels, orientation: int) -> Pixels:
+def turned[Sample: np.unsignedinteger[Any]](
+    stored: NDArray[Sample], orientation: int
+) -> NDArray[Sample]:
     """How a viewer shows the stored rows (EXIF 2.32, tag 0x0112)."""
     upright = {2: stored[:, ::-1], 3: stored[::-1, ::-1], 4: stored[::-1]}
     on_its_side = {
