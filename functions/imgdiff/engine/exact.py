@@ -13,6 +13,7 @@ from imgdiff.engine.pixels import Pixels
 type Flags = NDArray[np.uint8]
 
 _WHITE = np.uint32(0xFFFFFFFF)
+_MOST = 65535
 
 
 class Sums(Protocol):
@@ -97,49 +98,67 @@ class Exact16(Exact):
     """Sums up images of 16 bits a sample, in 65535ths of a step."""
 
     figures: _Sums = field(default_factory=_Sums)
-    largest: int = 65535 * 65535
+    largest: int = _MOST * _MOST
     _row: int = 0
 
     @override
     def add(self, source: Pixels, target: Pixels, counted: Flags | None) -> Flags:
-        distance, transparent = _distance(source, target, counted)
         found = self.figures
-        # A square of up to 64 bits, in two halves of which a strip's sums fit.
-        high, low = distance >> np.uint64(16), distance & np.uint64(0xFFFF)
-        halves = (high * high, high * low, low * low)
-        for shift, half in zip((32, 17, 0), halves, strict=True):
-            found.squares += int(half.sum(dtype=np.uint64)) << shift
-        found.absolutes += int(distance.sum(dtype=np.uint64))
-        found.largest = max(found.largest, int(distance.max()))
-        found.transparent |= transparent
-        changed = distance.any(axis=2).astype(np.uint8)
-        rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
-        if len(rows):
-            if not found.changed:
-                found.left, found.top = int(columns[0]), self._row + int(rows[0])
-            found.left = min(found.left, int(columns[0]))
-            found.right = max(found.right, int(columns[-1]) + 1)
-            found.bottom = self._row + int(rows[-1]) + 1
-            found.changed += int(changed.sum())
+        mine, theirs = _words(source), _words(target)
+        differing = mine != theirs
+        clear = (source[..., 3] < _MOST) | (target[..., 3] < _MOST)
+        if counted is not None:
+            differing &= counted != 0
+            clear &= counted != 0
+        found.transparent |= bool(clear.any())
+        changed = np.zeros(differing.shape, np.uint8)
+        if differing.any():
+            distance = _distance(mine[differing], theirs[differing])
+            pairs = distance.view(np.uint64)
+            # A tenth of the time that `any` takes along so short an axis.
+            changed[differing] = (pairs[:, 0] | pairs[:, 1]) != 0
+            self._sum(distance)
+            self._widen(changed)
         self._row += len(source)
         return changed
 
+    def _sum(self, distance: NDArray[np.uint32]) -> None:
+        found = self.figures
+        # A square has up to 64 bits: it is made of two halves, of which each product has 32.
+        high, low = distance >> np.uint32(16), distance & np.uint32(0xFFFF)
+        for shift, product in ((32, high * high), (17, high * low), (0, low * low)):
+            found.squares += int(product.sum(dtype=np.uint64)) << shift
+        found.absolutes += int(distance.sum(dtype=np.uint64))
+        found.largest = max(found.largest, int(distance.max()))
 
-def _distance(
-    source: Pixels, target: Pixels, counted: Flags | None
-) -> tuple[NDArray[np.uint64], bool]:
-    """Between the premultiplied samples, and whether anything that counts is transparent."""
+    def _widen(self, changed: Flags) -> None:
+        found = self.figures
+        rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+        if not len(rows):
+            return
+        if not found.changed:
+            found.left, found.top = int(columns[0]), self._row + int(rows[0])
+        found.left = min(found.left, int(columns[0]))
+        found.right = max(found.right, int(columns[-1]) + 1)
+        found.bottom = self._row + int(rows[-1]) + 1
+        found.changed += int(changed.sum())
+
+
+def _words(pixels: Pixels) -> NDArray[np.uint64]:
+    """Each pixel's four samples as one number, which is quickly compared and picked out."""
+    return np.ascontiguousarray(pixels, np.uint16).view(np.uint64)[..., 0]
+
+
+def _distance(source: NDArray[np.uint64], target: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """Between the premultiplied samples of pixels, shape (pixels, 4); 32 bits hold it."""
     mine, theirs = _premultiplied(source), _premultiplied(target)
-    distance = np.where(mine > theirs, mine - theirs, theirs - mine)
-    clear = (source[..., 3] < 65535) | (target[..., 3] < 65535)
-    if counted is not None:
-        distance[counted == 0] = 0
-        clear &= counted != 0
-    return distance, bool(clear.any())
+    distance: NDArray[np.uint32] = np.maximum(mine, theirs) - np.minimum(mine, theirs)
+    return distance
 
 
-def _premultiplied(pixels: Pixels) -> NDArray[np.uint64]:
-    wide = pixels.astype(np.uint64)
-    alpha = wide[..., 3:].copy()
-    wide[..., 3] = 65535
-    return wide * alpha
+def _premultiplied(words: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    wide = words.view(np.uint16).reshape(-1, 4).astype(np.uint32)
+    alpha = wide[:, 3:].copy()
+    wide[:, 3] = _MOST
+    wide *= alpha
+    return wide

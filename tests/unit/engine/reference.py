@@ -13,6 +13,8 @@ from PIL import Image
 from imgdiff.engine import Comparison
 from tests.unit.engine.images import Pixels
 
+type Deep = NDArray[np.uint16]
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -35,35 +37,43 @@ def figures(found: Comparison) -> Figures:
     return Figures(**{name: getattr(found, name) for name in Figures.__dataclass_fields__})
 
 
-def expected_figures(source: Pixels, target: Pixels) -> Figures:
-    """What the contract says of RGB or RGBA pixels."""
-    distance, scale = _distance(source, target)
-    # No sum of these small pictures comes near 2**63.
-    diff = Fraction(int((distance**2).sum()), distance.size * scale**2)
+def expected_figures(
+    source: Pixels | Deep, target: Pixels | Deep, counted: NDArray[np.bool_] | None = None
+) -> Figures:
+    """What the contract says of RGB or RGBA pixels at 8 or 16 bit, of all or of those counted."""
+    everything = np.ones(source.shape[:2], np.bool_)
+    counted = everything if counted is None else counted
+    distance, scale = _distance(*_of_one_depth(source, target), counted)
+    number = int(counted.sum())
+    samples = number * distance.shape[2]
+    # No sum of these small pictures comes near 2**63 at 8 bit; at 16 bit each square may.
+    exact = distance if scale <= 255**2 else distance.astype(object)
+    diff = Fraction(int((exact**2).sum()), samples * scale**2)
     changed = distance.any(axis=2)
     ys, xs = np.nonzero(changed)
     return Figures(
         diff=float(diff),
         mse=float(diff * 255**2),
         rmse=math.sqrt(float(diff * 255**2)),
-        mae=float(Fraction(int(distance.sum()) * 255, distance.size * scale)),
+        mae=float(Fraction(int(distance.sum()) * 255, samples * scale)),
         max_error=float(Fraction(int(distance.max()) * 255, scale)),
         changed_pixels=len(ys),
-        changed_ratio=float(Fraction(len(ys), changed.size)),
+        changed_ratio=float(Fraction(len(ys), number)),
         bbox=(int(min(xs)), int(min(ys)), int(max(xs)) + 1, int(max(ys)) + 1) if len(ys) else None,
         width=source.shape[1],
         height=source.shape[0],
     )
 
 
-def is_opaque(pixels: Pixels) -> bool:
+def is_opaque(pixels: Pixels | Deep) -> bool:
     """Whether there is no alpha, or none that shows."""
-    return pixels.shape[2] == 3 or bool((pixels[..., 3] == 255).all())
+    return pixels.shape[2] == 3 or bool((pixels[..., 3] == _most(pixels)).all())
 
 
 def changed_mask(source: Pixels, target: Pixels) -> NDArray[np.bool_]:
     """The changed pixels, shape (height, width)."""
-    mask: NDArray[np.bool_] = _distance(source, target)[0].any(axis=2)
+    everything = np.ones(source.shape[:2], np.bool_)
+    mask: NDArray[np.bool_] = _distance(source, target, everything)[0].any(axis=2)
     return mask
 
 
@@ -88,18 +98,40 @@ def picture(found: Comparison) -> Pixels:
     return np.asarray(Image.open(io.BytesIO(found.image)).convert("RGB"))
 
 
-def _distance(source: Pixels, target: Pixels) -> tuple[NDArray[np.int64], int]:
+def _most(pixels: Pixels | Deep) -> int:
+    return 255 if pixels.dtype == np.uint8 else 65535
+
+
+def _of_one_depth(
+    source: Pixels | Deep, target: Pixels | Deep
+) -> tuple[Pixels | Deep, Pixels | Deep]:
+    if source.dtype == target.dtype:
+        return source, target
+    deep = [
+        pixels.astype(np.uint16) * 257 if pixels.dtype == np.uint8 else pixels
+        for pixels in (source, target)
+    ]
+    return deep[0], deep[1]
+
+
+def _distance(
+    source: Pixels | Deep, target: Pixels | Deep, counted: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], int]:
     """Absolute differences of the compared samples, and the largest one possible."""
-    if is_opaque(source) and is_opaque(target):
-        return abs(source[..., :3].astype(np.int64) - target[..., :3].astype(np.int64)), 255
-    return abs(_premultiplied(source) - _premultiplied(target)), 255 * 255
+    most = _most(source)
+    if is_opaque(source[counted][None]) and is_opaque(target[counted][None]):
+        distance = abs(source[..., :3].astype(np.int64) - target[..., :3].astype(np.int64))
+    else:
+        distance = abs(_premultiplied(source) - _premultiplied(target))
+        most *= most
+    return np.where(counted[..., np.newaxis], distance, 0), most
 
 
-def _premultiplied(pixels: Pixels) -> NDArray[np.int64]:
-    wide = pixels.astype(np.int64)
+def _premultiplied(pixels: Pixels | Deep) -> NDArray[np.int64]:
+    wide, most = pixels.astype(np.int64), _most(pixels)
     if wide.shape[2] == 3:
-        wide = np.dstack([wide, np.full(wide.shape[:2], 255)])
-    return np.dstack([wide[..., :3] * wide[..., 3:], wide[..., 3:] * 255])
+        wide = np.dstack([wide, np.full(wide.shape[:2], most)])
+    return np.dstack([wide[..., :3] * wide[..., 3:], wide[..., 3:] * most])
 
 
 def _on_white(pixels: Pixels) -> Pixels:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from imgdiff.engine import Options
 from tests.unit.engine.images import (
     Pixels,
     as_rgb,
@@ -23,14 +25,22 @@ from tests.unit.engine.png_writer import ColourType, png
 
 HEIGHT, WIDTH = 23, 37
 
+type Deep = NDArray[np.uint16]
+
 
 @dataclass(frozen=True)
 class Stored:
-    """A file, and the RGB or RGBA pixels that it shows."""
+    """A file, and the RGB or RGBA pixels that it shows; of a deep one the high bytes, and all."""
 
     name: str
     data: bytes
     pixels: Pixels
+    deep: Deep | None = None
+
+    @property
+    def by_its_pixels(self) -> Options:
+        """What compares them: of a deep file, the high bytes alone."""
+        return Options(managed=self.deep is None)
 
 
 def every_kind() -> list[Stored]:
@@ -79,12 +89,13 @@ def _png_grey16() -> Iterator[Stored]:
     # Equal to the key in the high byte alone, or in the low byte alone.
     samples[4:8] = 0x80FE
     samples[8:12] = 0x7FFF
-    shown = as_rgb(samples >> 8)
-    keyed = with_alpha(shown, np.where(samples == 0x80FF, 0, 255))
+    deep = np.dstack([samples] * 3)
+    deep_keyed = np.dstack([deep, np.where(samples == 0x80FF, 0, 65535).astype(np.uint16)])
+    shown, keyed = _high(deep), _high(deep_keyed)
     for name, interlaced in _layouts("png grey 16"):
-        yield Stored(name, png(samples, "grey", 16, interlaced=interlaced), shown)
+        yield Stored(name, png(samples, "grey", 16, interlaced=interlaced), shown, deep)
         data = png(samples, "grey", 16, transparency=b"\x80\xff", interlaced=interlaced)
-        yield Stored(f"{name} tRNS", data, keyed)
+        yield Stored(f"{name} tRNS", data, keyed, deep_keyed)
 
 
 def _png_rgb() -> Iterator[Stored]:
@@ -96,12 +107,15 @@ def _png_rgb() -> Iterator[Stored]:
         samples[8:10] = key ^ (1, 0, 0)
         samples[10:12] = key ^ (1 << (bits - 1), 0, 0)
         shown = (samples >> (bits - 8)).astype(np.uint8)
-        keyed = with_alpha(shown, np.where((samples == key).all(axis=2), 0, 255))
+        opaque = (samples != key).any(axis=2)
+        keyed = with_alpha(shown, opaque * 255)
+        deep = samples.astype(np.uint16) if bits == 16 else None
+        deep_keyed = None if deep is None else np.dstack([deep, opaque.astype(np.uint16) * 65535])
         transparency = struct.pack(">HHH", *key)
         for name, interlaced in _layouts(f"png rgb {bits}"):
-            yield Stored(name, png(samples, "rgb", bits, interlaced=interlaced), shown)
+            yield Stored(name, png(samples, "rgb", bits, interlaced=interlaced), shown, deep)
             data = png(samples, "rgb", bits, transparency=transparency, interlaced=interlaced)
-            yield Stored(f"{name} tRNS", data, keyed)
+            yield Stored(f"{name} tRNS", data, keyed, deep_keyed)
 
 
 def _png_alpha() -> Iterator[Stored]:
@@ -112,12 +126,13 @@ def _png_alpha() -> Iterator[Stored]:
         ("rgba", [0, 1, 2, 3]),
     ]
     for colour, channels in kinds:
-        pixels = shown if colour == "rgba" else shown[..., [0, 0, 0, 3]]
+        places = [0, 1, 2, 3] if colour == "rgba" else [0, 0, 0, 3]
         for bits in (8, 16):
             samples = shown.astype(int) if bits == 8 else shown.astype(int) << 8 | low
+            deep = samples[..., places].astype(np.uint16) if bits == 16 else None
             for name, interlaced in _layouts(f"png {colour} {bits}"):
                 data = png(samples[..., channels], colour, bits, interlaced=interlaced)
-                yield Stored(name, data, pixels)
+                yield Stored(name, data, shown[..., places], deep)
 
 
 def _png_palette() -> Iterator[Stored]:
@@ -245,23 +260,25 @@ def _tiff() -> Iterator[Stored]:
     yield Stored("tiff palette", encode(indices, "TIFF"), np.asarray(indices.convert("RGB")))
 
     deep = np.random.default_rng(93).integers(0, 65536, (HEIGHT, WIDTH, 3)).astype(np.uint16)
-    high = (deep >> 8).astype(np.uint8)
+    greys = deep[..., [0, 0, 0]]
     for name, order in (("little-endian", "<"), ("big-endian", ">")):
         grey16 = tiff(deep[..., 0], "minisblack", byteorder=order)
-        yield Stored(f"tiff grey 16 {name}", grey16, as_rgb(high[..., 0]))
-        yield Stored(f"tiff rgb 16 {name}", tiff(deep, "rgb", byteorder=order), high)
+        yield Stored(f"tiff grey 16 {name}", grey16, _high(greys), greys)
+        rgb16 = tiff(deep, "rgb", byteorder=order)
+        yield Stored(f"tiff rgb 16 {name}", rgb16, _high(deep), deep)
     white16 = tiff(deep[..., 0], "miniswhite", byteorder="<")
-    yield Stored("tiff min-is-white 16", white16, as_rgb(255 - high[..., 0]))
+    yield Stored("tiff min-is-white 16", white16, _high(65535 - greys), 65535 - greys)
     twelve = tiff(deep[..., 0] >> 4, "minisblack", bitspersample=12)
-    yield Stored("tiff grey 12", twelve, as_rgb(high[..., 0]))
+    stretched = np.rint((greys >> 4) * (65535 / 4095)).astype(np.uint16)
+    yield Stored("tiff grey 12", twelve, _high(greys), stretched)
 
 
 def _tiff_alpha() -> Iterator[Stored]:
     shown = translucent(HEIGHT, WIDTH, seed=100)
     straight = ["unassalpha"]
     yield Stored("tiff rgba", tiff(shown, "rgb", extrasamples=straight), shown)
-    deep = shown.astype(np.uint16) << 8 | noise(HEIGHT, WIDTH, 4, seed=101)
-    yield Stored("tiff rgba 16", tiff(deep, "rgb", extrasamples=straight), shown)
+    deep = (shown.astype(int) << 8 | noise(HEIGHT, WIDTH, 4, seed=101)).astype(np.uint16)
+    yield Stored("tiff rgba 16", tiff(deep, "rgb", extrasamples=straight), shown, deep)
     grey = np.ascontiguousarray(shown[..., [0, 3]])
     grey_data = tiff(grey, "minisblack", planarconfig="contig", extrasamples=straight)
     yield Stored("tiff grey and alpha", grey_data, shown[..., [0, 0, 0, 3]])
@@ -301,6 +318,10 @@ def _avif() -> Iterator[Stored]:
     options = {"quality": 60, "speed": 10}
     animated = encode(photo, "AVIF", save_all=True, append_images=later, **options)
     yield Stored("avif animated", animated, _first_frame(animated))
+
+
+def _high(deep: Deep) -> Pixels:
+    return (deep >> 8).astype(np.uint8)
 
 
 def _first_frame(data: bytes) -> Pixels:

@@ -61,7 +61,7 @@ def test_every_kind_of_source(stored: Stored) -> None:
     target = stored.pixels.copy()
     target[::2, ::3, 1] ^= 1
 
-    found = compare(stored.data, plain(target))
+    found = compare(stored.data, plain(target), options=stored.by_its_pixels)
 
     np.testing.assert_array_equal(picture(found), expected_picture(stored.pixels, target))
 

@@ -1,7 +1,9 @@
 """Figures, to the last digit: against scikit-image and against exact fractions."""
 
+import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ OPAQUE_KINDS = pytest.mark.parametrize(
     [stored for stored in every_kind() if stored.pixels.shape[2] == 3],
     ids=lambda stored: stored.name,
 )
+DEEP_KINDS = [stored for stored in every_kind() if stored.deep is not None]
 
 
 def _recompressed(pixels: Pixels) -> Pixels:
@@ -125,7 +128,7 @@ def test_the_largest_sums_do_not_overflow(size: tuple[int, int]) -> None:
 
 @EVERY_KIND
 def test_every_kind_of_file_holds_the_pixels_a_viewer_shows(stored: Stored) -> None:
-    found = compare(stored.data, plain(stored.pixels))
+    found = compare(stored.data, plain(stored.pixels), options=stored.by_its_pixels)
 
     assert (found.changed_pixels, found.diff, found.psnr) == (0, 0, None)
 
@@ -137,18 +140,45 @@ def test_every_kind_of_file_is_measured_exactly(
 ) -> None:
     target = other(*stored.pixels.shape[:2], seed=1000)
 
-    there = compare(stored.data, plain(target))
-    back = compare(plain(target), stored.data)
+    there = compare(stored.data, plain(target), options=stored.by_its_pixels)
+    back = compare(plain(target), stored.data, options=stored.by_its_pixels)
 
     assert figures(there) == expected_figures(stored.pixels, target)
     assert figures(back) == expected_figures(target, stored.pixels)
+
+
+@pytest.mark.parametrize("stored", DEEP_KINDS, ids=lambda stored: stored.name)
+@pytest.mark.parametrize("other", [noise, translucent], ids=["opaque", "translucent"])
+def test_every_deep_kind_is_measured_at_16_bit(
+    stored: Stored, other: Callable[..., Pixels]
+) -> None:
+    assert stored.deep is not None
+    target = other(*stored.pixels.shape[:2], seed=1000)
+
+    there = compare(stored.data, plain(target), options=Options(style=None))
+    back = compare(plain(target), stored.data, options=Options(style=None))
+
+    assert figures(there) == expected_figures(stored.deep, target)
+    assert figures(back) == expected_figures(target, stored.deep)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), list(itertools.pairwise(DEEP_KINDS)), ids=lambda stored: stored.name
+)
+def test_deep_kinds_are_measured_beside_each_other(source: Stored, target: Stored) -> None:
+    assert source.deep is not None
+    assert target.deep is not None
+
+    found = compare(source.data, target.data, options=Options(style=None))
+
+    assert figures(found) == expected_figures(source.deep, target.deep)
 
 
 @OPAQUE_KINDS
 def test_opaque_kinds_measure_as_in_scikit_image(stored: Stored) -> None:
     target = noise(*stored.pixels.shape[:2], seed=1001)
 
-    found = compare(stored.data, plain(target), options=Options(style=None))
+    found = compare(stored.data, plain(target), options=replace(stored.by_its_pixels, style=None))
 
     assert found.mse == scikit_image.mse(stored.pixels, target)
     assert found.psnr == pytest.approx(scikit_image.psnr(stored.pixels, target), rel=1e-12)

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from imgdiff.engine import compare
+from imgdiff.engine import Options, compare
 from imgdiff.errors import SizesDiffer
 from tests.unit.engine.images import (
     Pixels,
@@ -121,7 +121,11 @@ def test_deep_grey_with_a_colour_key_is_turned(orientation: int) -> None:
     alpha = np.where(samples == 0x1234, 0, 255)
     shown = np.dstack([samples >> 8, samples >> 8, samples >> 8, alpha]).astype(np.uint8)
 
-    found = compare(with_orientation(data, orientation), plain(turned(shown, orientation)))
+    found = compare(
+        with_orientation(data, orientation),
+        plain(turned(shown, orientation)),
+        options=Options(managed=False),
+    )
 
     assert found.changed_pixels == 0
 

@@ -14,7 +14,7 @@ from tests.unit.engine.reference import expected_picture, picture
 
 LARGE = 25_000_000
 PLAIN = Options()
-FIGURES_ONLY = Options(style=None)
+HIGH_BYTES = Options(managed=False)
 
 
 @dataclass(frozen=True)
@@ -45,24 +45,28 @@ def patient_outcome(
         return outcome(source, target, max_pixels=max_pixels, options=options)
 
 
-def assert_same(source: bytes, target: bytes, *, max_pixels: int = LARGE) -> None:
+def assert_same(
+    source: bytes, target: bytes, *, max_pixels: int = LARGE, options: Options = PLAIN
+) -> None:
     """That both ways lead to one outcome: either file first, with and without a picture."""
     for pair in ((source, target), (target, source)):
-        quick, patient = (way(*pair, max_pixels=max_pixels) for way in (outcome, patient_outcome))
+        quick, patient = (
+            way(*pair, max_pixels=max_pixels, options=options) for way in (outcome, patient_outcome)
+        )
         assert quick == patient
 
-        figures = outcome(*pair, max_pixels=max_pixels, options=FIGURES_ONLY)
+        figures = outcome(*pair, max_pixels=max_pixels, options=replace(options, style=None))
         if isinstance(patient, Comparison):
             assert figures == replace(patient, image=None)
         else:
             assert figures == patient
 
 
-def assert_shows(data: bytes, pixels: Pixels) -> None:
+def assert_shows(data: bytes, pixels: Pixels, *, options: Options = PLAIN) -> None:
     """That a file has these pixels, held against a file that has them as they are."""
     bare = tiff(pixels, "rgb", extrasamples=["unassalpha"] if pixels.shape[2] == 4 else [])
     for pair in ((data, bare), (bare, data)):
-        found = compare(*pair)
+        found = compare(*pair, options=options)
 
         assert found.changed_pixels == 0
         np.testing.assert_array_equal(picture(found), expected_picture(pixels, pixels))
