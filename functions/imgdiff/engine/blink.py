@@ -1,16 +1,18 @@
 """Source and target in turn, as an animated picture."""
 
-import io
+from math import ceil, sqrt
 
 from PIL import Image
 
-from imgdiff.engine.canvases import LOSSY_WEBP
 from imgdiff.engine.colours import as_image, on_white, where
+from imgdiff.engine.encoding import encode
 from imgdiff.engine.hatching import hatched
 from imgdiff.engine.strips import Strip
 from imgdiff.formats import GIF, Format
 
 _MILLISECONDS = 600
+_COLOURS = 256
+_PIXELS_QUANTIZED = 1 << 21
 
 
 class Blink:
@@ -41,21 +43,31 @@ class Blink:
     def finish(self) -> bytes:
         """The encoded picture."""
         both = self._both
+        # Each is as large as both images.
+        del self._both
         if self._encoding is GIF:
-            # Dithered, pixels that are equal in both frames would flicker.
-            both = both.quantize(256, dither=Image.Dither.NONE)
-        width = both.width
+            both = _in_one_palette(both)
         source, target = (
-            both.crop((0, top, width, top + self._height)) for top in (0, self._height)
+            both.crop((0, top, both.width, top + self._height)) for top in (0, self._height)
         )
-        file = io.BytesIO()
-        source.save(
-            file,
-            self._encoding.name,
+        del both
+        return encode(
+            source,
+            self._encoding,
+            lossless=False,
             save_all=True,
             append_images=[target],
             duration=_MILLISECONDS,
             loop=0,
-            **({} if self._encoding is GIF else LOSSY_WEBP),
         )
-        return file.getvalue()
+
+
+def _in_one_palette(image: Image.Image) -> Image.Image:
+    # Dithered, pixels that are equal in both frames would flicker.
+    step = ceil(sqrt(image.width * image.height / _PIXELS_QUANTIZED))
+    if step == 1:
+        return image.quantize(_COLOURS, dither=Image.Dither.NONE)
+    # Of more pixels, that takes many times as long as to find the palette in some of them.
+    size = max(1, image.width // step), max(1, image.height // step)
+    palette = image.resize(size, Image.Resampling.NEAREST).quantize(_COLOURS)
+    return image.quantize(palette=palette, dither=Image.Dither.NONE)

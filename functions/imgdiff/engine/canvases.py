@@ -1,23 +1,15 @@
 """What pictures are painted on: rows of colours in, an encoded image out."""
 
-import io
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from imgdiff.engine.colours import as_image
+from imgdiff.engine.encoding import encode
 from imgdiff.engine.png import PalettePng, RgbPng
 from imgdiff.formats import PNG, Format
-
-# Without loss, quality is effort: with more of either a page gets hardly smaller, with less it
-# gets up to ninety times as large.
-_LOSSLESS_WEBP = {"lossless": True, "quality": 0, "method": 1}
-# More effort takes twice as long, for files that are less than a tenth smaller.
-LOSSY_WEBP = {"quality": 90, "method": 0}
-# In full resolution, so that the edges of coloured marks stay.
-_JPEG = {"quality": 90, "subsampling": "4:4:4"}
 
 
 class Canvas(Protocol):
@@ -62,9 +54,8 @@ class _Gathered:
         self._image = Image.new("P" if palette else "RGB", (width, height))
         if palette:
             self._image.putpalette(palette)
-        self._format = encoding.name
-        webp = _LOSSLESS_WEBP if lossless else LOSSY_WEBP
-        self._options: dict[str, Any] = webp if self._format == "WebP" else _JPEG
+        self._format = encoding
+        self._lossless = lossless
         self._row = 0
 
     def add(self, rows: NDArray[np.uint8]) -> None:
@@ -76,6 +67,4 @@ class _Gathered:
         image = self._image
         if image.mode == "P":
             image = image.convert("RGB")
-        file = io.BytesIO()
-        image.save(file, self._format, **self._options)
-        return file.getvalue()
+        return encode(image, self._format, lossless=self._lossless)

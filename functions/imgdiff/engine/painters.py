@@ -1,5 +1,6 @@
 """The styles of a picture that shows one image's size: strips in, rows of colours out."""
 
+from collections.abc import Iterator
 from typing import Protocol, override
 
 import numpy as np
@@ -34,6 +35,10 @@ class Painter(Protocol):
         """Width and height of the picture of images of this size."""
         return width, height
 
+    def head(self) -> Iterator[Samples]:
+        """Rows above those of the images, as `paint` makes them."""
+        return iter(())
+
     def paint(self, strip: Strip) -> Samples:
         """The rows of a strip: indices, shape (rows, width), or colours, (rows, width, 4)."""
         ...
@@ -57,9 +62,9 @@ class Highlight(Painter):
     """
 
     def __init__(self, colour: Colour) -> None:
-        luma = np.arange(256)[:, np.newaxis]
+        shade = np.arange(256)[:, np.newaxis]
         unchanged, changed = (
-            (8 * np.array(over) + 2 * luma + 5) // 10 for over in (_WHITE, colour)
+            (8 * np.array(over) + 2 * shade + 5) // 10 for over in (_WHITE, colour)
         )
         kinds = np.concatenate((unchanged, changed, striped(unchanged))).astype(np.uint8)
         self.colours, indices = np.unique(kinds, axis=0, return_inverse=True)

@@ -2,17 +2,17 @@
 
 from typing import Protocol
 
-from imgdiff.engine.blink import Blink
 from imgdiff.engine.canvases import Canvas, canvas
 from imgdiff.engine.options import FORMATS_OF, Colour, Options, Style
 from imgdiff.engine.painters import Absolute, Heatmap, Highlight, Mask, Overlay, Painter
-from imgdiff.engine.side_by_side import SideBySide
 from imgdiff.engine.strips import Strip
 from imgdiff.errors import InvalidField, TooLarge
 from imgdiff.formats import Format
 
 # The longest side that a format can tell.
 _LONGEST_SIDE = {"PNG": 2**31 - 1, "WebP": 16_383, "JPEG": 65_500, "GIF": 65_535}
+# Its encoder takes some twenty bytes a pixel.
+_MOST_PIXELS = {"WebP": 50_000_000}
 # Of these styles photographs are seen, which take several times the bytes without loss.
 _LOSSY: frozenset[Style] = frozenset({"overlay", "side_by_side"})
 
@@ -37,7 +37,7 @@ def draw(options: Options, width: int, height: int) -> Picture | None:
     InvalidField
         The style is not made in this format.
     TooLarge
-        The picture has a side that is longer than the format can tell.
+        The picture is larger than the format can tell, or than can be encoded as such.
     """
     style, encoding = options.style, options.format
     if style is None:
@@ -48,11 +48,13 @@ def draw(options: Options, width: int, height: int) -> Picture | None:
             field="format",
         )
     if style == "blink":
-        _check_sides(style, encoding, width, height)
+        _check_size(style, encoding, width, height)
+        from imgdiff.engine.blink import Blink
+
         return Blink(encoding, width, height)
     painter = _painter(style, width, options.highlight_color)
     size = painter.size(width, height)
-    _check_sides(style, encoding, *size)
+    _check_size(style, encoding, *size)
     lossless = style not in _LOSSY
     return _Painted(painter, canvas(encoding, *size, painter.palette, lossless=lossless))
 
@@ -63,6 +65,8 @@ class _Painted:
     def __init__(self, painter: Painter, surface: Canvas) -> None:
         self._painter = painter
         self._canvas = surface
+        for rows in painter.head():
+            surface.add(rows)
 
     def add(self, strip: Strip) -> None:
         self._canvas.add(self._painter.paint(strip))
@@ -82,21 +86,31 @@ def _painter(style: Style, width: int, colour: Colour) -> Painter:
         case "overlay":
             return Overlay(colour)
         case "side_by_side":
+            # It brings a font, which on a cold start is time.
+            from imgdiff.engine.side_by_side import SideBySide
+
             return SideBySide(width, colour)
         case _:
             return Highlight(colour)
 
 
-def _check_sides(style: Style, encoding: Format, width: int, height: int) -> None:
-    longest, limit = max(width, height), _LONGEST_SIDE[encoding.name]
-    if longest <= limit:
+def _check_size(style: Style, encoding: Format, width: int, height: int) -> None:
+    if _holds(encoding, width, height):
         return
-    fit = tuple(other for other in FORMATS_OF[style] if longest <= _LONGEST_SIDE[other.name])
+    fit = tuple(other for other in FORMATS_OF[style] if _holds(other, width, height))
+    limits = f"{_LONGEST_SIDE[encoding.name]} pixels a side"
+    if encoding.name in _MOST_PIXELS:
+        limits += f" and {_MOST_PIXELS[encoding.name]} pixels"
     raise TooLarge(
-        f"can't be {encoding.name}, which has at most {limit} pixels a side: {style} would be "
+        f"can't be {encoding.name}, which has at most {limits}: {style} would be "
         f"{width}x{height}; choose {_names(fit) or 'another style'}",
         field="format",
     )
+
+
+def _holds(encoding: Format, width: int, height: int) -> bool:
+    most = _MOST_PIXELS.get(encoding.name, width * height)
+    return max(width, height) <= _LONGEST_SIDE[encoding.name] and width * height <= most
 
 
 def _names(formats: tuple[Format, ...]) -> str:
