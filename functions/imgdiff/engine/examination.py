@@ -76,7 +76,7 @@ def examine(source: Frame, target: Frame, options: Options, counted: Counted | N
     deep = either and not _is_scaled(source, target, options.fit)
     exact: Exact = Exact16() if deep else Exact8(width, height)
     measures = list(_measures(options, width, height))
-    picture = draw(options, width, height)
+    picture = draw(options, width, height, hatching=counted is not None)
     pairs = _pairs(source, target, options.fit)
     if deep:
         pairs = ((_sixteen_bit(mine), _sixteen_bit(theirs)) for mine, theirs in pairs)

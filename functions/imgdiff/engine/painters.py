@@ -54,24 +54,29 @@ class Highlight(Painter):
     ----------
     colour : tuple of int
         R, G and B of what marks changes.
+    hatching : bool
+        Whether there may be something that doesn't count.
 
     Attributes
     ----------
     colours : ndarray of uint8, shape (at most 256, 3)
-        R, G and B of each index.
+        R, G and B of each index; by default those of the core, in the same order.
     """
 
-    def __init__(self, colour: Colour) -> None:
+    def __init__(self, colour: Colour, *, hatching: bool) -> None:
         shade = np.arange(256)[:, np.newaxis]
         unchanged, changed = (
             (8 * np.array(over) + 2 * shade + 5) // 10 for over in (_WHITE, colour)
         )
-        kinds = np.concatenate((unchanged, changed, striped(unchanged))).astype(np.uint8)
-        self.colours, indices = np.unique(kinds, axis=0, return_inverse=True)
+        kinds = [unchanged, changed, *([striped(unchanged)] if hatching else ())]
+        colours = np.concatenate(kinds).astype(np.uint8)
+        _, first, inverse = np.unique(colours, axis=0, return_index=True, return_inverse=True)
+        # As they first come, not by size.
+        order = np.argsort(first)
+        self.colours = colours[first[order]]
         self.palette = self.colours.tobytes()
-        self._unchanged, self._changed, self._striped = (
-            table.tobytes() for table in indices.astype(np.uint8).reshape(3, 256)
-        )
+        indices = np.argsort(order)[inverse].astype(np.uint8).reshape(-1, 256)
+        self._unchanged, self._changed, *self._striped = (table.tobytes() for table in indices)
 
     @override
     def paint(self, strip: Strip) -> Samples:
@@ -81,7 +86,7 @@ class Highlight(Painter):
             picture = np.where(strip.changed, looked_up(self._changed, shades), picture)
         striping = stripes(strip)
         if striping is not None:
-            picture = np.where(striping, looked_up(self._striped, shades), picture)
+            picture = np.where(striping, looked_up(self._striped[0], shades), picture)
         return picture
 
 

@@ -29,8 +29,16 @@ class Picture(Protocol):
         ...
 
 
-def draw(options: Options, width: int, height: int) -> Picture | None:
+def draw(options: Options, width: int, height: int, *, hatching: bool = False) -> Picture | None:
     """The picture that is asked for, of images of this size; None for none.
+
+    Parameters
+    ----------
+    options : Options
+    width, height : int
+        Size of the images in pixels.
+    hatching : bool
+        Whether there may be something in them that doesn't count.
 
     Raises
     ------
@@ -52,7 +60,7 @@ def draw(options: Options, width: int, height: int) -> Picture | None:
         from imgdiff.engine.blink import Blink
 
         return Blink(encoding, width, height)
-    painter = _painter(style, width, options.highlight_color)
+    painter = _painter(style, width, options.highlight_color, hatching=hatching)
     size = painter.size(width, height)
     _check_size(style, encoding, *size)
     lossless = style not in _LOSSY
@@ -75,7 +83,7 @@ class _Painted:
         return self._canvas.finish()
 
 
-def _painter(style: Style, width: int, colour: Colour) -> Painter:
+def _painter(style: Style, width: int, colour: Colour, *, hatching: bool) -> Painter:
     match style:
         case "mask":
             return Mask()
@@ -89,9 +97,9 @@ def _painter(style: Style, width: int, colour: Colour) -> Painter:
             # It brings a font, which on a cold start is time.
             from imgdiff.engine.side_by_side import SideBySide
 
-            return SideBySide(width, colour)
+            return SideBySide(width, colour, hatching=hatching)
         case _:
-            return Highlight(colour)
+            return Highlight(colour, hatching=hatching)
 
 
 def _check_size(style: Style, encoding: Format, width: int, height: int) -> None:

@@ -31,9 +31,11 @@ class SideBySide(Painter):
         Of the images, in pixels.
     colour : tuple of int
         R, G and B of what marks changes.
+    hatching : bool
+        Whether there may be something that doesn't count.
     """
 
-    def __init__(self, width: int, colour: Colour) -> None:
+    def __init__(self, width: int, colour: Colour, *, hatching: bool) -> None:
         size = min(max(width // _SHARE, _SMALLEST), _LARGEST)
         self._font = ImageFont.load_default(size)
         longest = max(self._font.getlength(caption) for caption in _CAPTIONS)
@@ -41,7 +43,7 @@ class SideBySide(Painter):
         self._panel = max(width, self._caption)
         self._gap, self._header = size, 2 * size
         self._width = len(_CAPTIONS) * (self._panel + self._gap) - self._gap
-        self._highlight = Highlight(colour)
+        self._highlight = Highlight(colour, hatching=hatching)
         self._colours = np.insert(self._highlight.colours, 3, 255, axis=1).view(np.uint32)[:, 0]
 
     @override

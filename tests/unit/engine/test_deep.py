@@ -304,7 +304,7 @@ class TestConversions:
         found = compare(deep, flat, options=FIGURES_ONLY)
 
         assert found.changed_pixels == 0
-        assert found.conversions["source"] == ("grey (Dot) to sRGB", "16 to 8 bit")
+        assert found.conversions[0] == ("grey (Dot) to sRGB", "16 to 8 bit")
 
     @pytest.mark.parametrize(
         ("icc", "told"),
