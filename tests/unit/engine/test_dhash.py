@@ -40,7 +40,7 @@ def test_photographs(name: str) -> None:
 
 
 @pytest.mark.parametrize("width", [1, 2, 8, 9, 10, 17, 18, 1000, 40_000])
-@pytest.mark.parametrize("height", [1, 7, 8, 9, 70])
+@pytest.mark.parametrize("height", [1, 7, 8, 9, 25])
 def test_noise_of_every_shape(width: int, height: int) -> None:
     for seed in range(2):
         source, target = noise(height, width, 4, seed=seed), noise(height, width, 4, seed=seed + 9)
