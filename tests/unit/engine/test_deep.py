@@ -286,10 +286,10 @@ class TestConversions:
         found = compare(data, high, options=FIGURES_ONLY)
 
         assert found.changed_pixels == 0
-        assert found.conversions == {
-            "source": ("Display P3 to sRGB", "16 to 8 bit"),
-            "target": ("Display P3 to sRGB",),
-        }
+        assert found.conversions == (
+            ("Display P3 to sRGB", "16 to 8 bit"),
+            ("Display P3 to sRGB",),
+        )
 
     @pytest.mark.parametrize("colour", ["grey", "grey+alpha"])
     def test_grey_with_a_profile(self, colour: ColourType) -> None:
