@@ -4,10 +4,11 @@ from math import ceil, sqrt
 
 from PIL import Image
 
-from imgdiff.engine.colours import as_image, on_white, where
+from imgdiff.engine.colours import as_image, where
 from imgdiff.engine.encoding import encode
 from imgdiff.engine.hatching import hatched
 from imgdiff.engine.strips import Strip
+from imgdiff.engine.white import on_white
 from imgdiff.formats import GIF, Format
 
 _MILLISECONDS = 600

@@ -52,7 +52,7 @@ class Ciede2000:
         self._pixels += int(counted)
         if not strip.changed.any():
             return
-        source, target = on_white(strip.source), on_white(strip.target)
+        source, target = on_white(strip.source).copy(), on_white(strip.target).copy()
         # What differs in alpha alone may look the same.
         source[..., 3] = target[..., 3] = 0
         library.ciede2000(

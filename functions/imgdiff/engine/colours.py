@@ -10,37 +10,6 @@ from PIL import Image
 
 type Samples = NDArray[np.uint8]
 
-_OPAQUE = 255
-
-
-def on_white(rgba: Samples) -> Samples:
-    """Lay pixels on white: ``round((a*c + (255 - a)*255) / 255)``.
-
-    Parameters
-    ----------
-    rgba : ndarray of uint8, shape (rows, width, 4)
-        Not premultiplied, packed.
-
-    Returns
-    -------
-    ndarray of uint8, shape (rows, width, 4)
-        Colours; the same array where all are opaque.
-    """
-    if rgba[..., 3].min() == _OPAQUE:
-        return rgba
-    alpha = np.repeat(rgba[..., 3:], 4, axis=2)
-    # White less what the colour takes away, which fits 16 bits.
-    taken = (_OPAQUE - rgba).astype(np.uint16)
-    taken *= alpha
-    taken += 127
-    taken //= _OPAQUE
-    return _OPAQUE - taken.astype(np.uint8)
-
-
-def luma(colours: Samples) -> Samples:
-    """Rec. 601 luma as Pillow's mode L has it, shape (rows, width)."""
-    return np.asarray(as_image(colours).convert("L"))
-
 
 def distance(mine: Samples, theirs: Samples) -> Samples:
     """Absolute difference, sample by sample."""

@@ -6,10 +6,11 @@ from typing import Protocol, override
 import numpy as np
 from numpy.typing import NDArray
 
-from imgdiff.engine.colours import distance, looked_up, luma, on_white, where
+from imgdiff.engine.colours import distance, looked_up, where
 from imgdiff.engine.hatching import hatched, striped, stripes
 from imgdiff.engine.options import Colour
 from imgdiff.engine.strips import Strip
+from imgdiff.engine.white import luma, on_white
 
 type Samples = NDArray[np.uint8]
 

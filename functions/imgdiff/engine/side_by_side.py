@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from imgdiff.engine.colours import as_numbers, on_white
+from imgdiff.engine.colours import as_numbers
 from imgdiff.engine.options import Colour
 from imgdiff.engine.painters import Highlight, Painter
 from imgdiff.engine.strips import Strip, strips
+from imgdiff.engine.white import on_white
 
 _CAPTIONS = ("source", "target", "difference")
 _BACKGROUND = (234, 238, 242, 255)

@@ -10,6 +10,8 @@ from imgdiff.engine.library import library
 library.on_white.argtypes = library.luma.argtypes = (c_void_p, c_size_t, c_void_p)
 library.on_white.restype = library.luma.restype = None
 
+_OPAQUE = 255
+
 
 def on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Lay pixels on white: ``(α·c + (255 - α)·255) / 255``, rounded to the nearest.
@@ -22,8 +24,10 @@ def on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Returns
     -------
     ndarray of uint8, shape (rows, width, 4)
-        R, G and B as seen on white, and alpha as it was.
+        R, G and B as seen on white, and alpha as it was; the same array where all are opaque.
     """
+    if rgba[..., 3].min() == _OPAQUE:
+        return rgba
     rgba = np.ascontiguousarray(rgba, np.uint8)
     white = np.empty_like(rgba)
     library.on_white(rgba.ctypes.data, rgba.size // 4, white.ctypes.data)
