@@ -446,14 +446,16 @@ def test_blinking_gif_keeps_colours_that_a_palette_has_room_for() -> None:
     np.testing.assert_array_equal(found, [source, target])
 
 
-def test_what_is_equal_does_not_flicker_in_a_gif() -> None:
-    source = photograph(120, 160)
+@pytest.mark.parametrize(("height", "width"), [(120, 160), (1200, 1600)])
+def test_what_is_equal_does_not_flicker_in_a_gif(height: int, width: int) -> None:
+    source = photograph(height, width)
     target = source.copy()
     target[40:80, 40:80] = noise(40, 40)
 
     first, second = frames_of(drawn(source, target, style="blink", format=GIF))
 
     assert (first == second)[(source == target).all(axis=2)].all()
+    assert abs(first.astype(int) - source).mean() < 8
 
 
 def test_blink_hatches_both_frames_alike() -> None:
