@@ -63,10 +63,11 @@ def grey_profile(
 
 
 def cmyk_profile(description: str = "") -> bytes:
-    """A profile of plain inks: lightness falls with each, to black, on two points an ink."""
+    """A profile of plain inks: lightness falls with each, on two points an ink."""
     points = np.stack(np.meshgrid(*[[0.0, 1.0]] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
     cyan, magenta, yellow, black = points.T
-    lightness = (1 - black) * (1 - (cyan + magenta + yellow) / 3)
+    # The darkest is not quite black, for which black point compensation has to make up.
+    lightness = 0.1 + 0.9 * (1 - black) * (1 - (cyan + magenta + yellow) / 3)
     a, b = (1 - black) * (magenta - cyan) * 0.3, (1 - black) * (yellow - magenta) * 0.3
     lab = np.stack([lightness, (a * 127 + 128) / 255, (b * 127 + 128) / 255], axis=1)
     table = (
@@ -75,7 +76,14 @@ def cmyk_profile(description: str = "") -> bytes:
         + np.rint(lab * 255).astype(np.uint8).tobytes()
         + bytes(range(256)) * 3
     )
-    return profile(b"CMYK", {b"A2B0": table}, description, version=2, kind=b"prtr", pcs=b"Lab ")
+    return profile(
+        b"CMYK",
+        dict.fromkeys((b"A2B0", b"A2B1"), table),
+        description,
+        version=2,
+        kind=b"scnr",
+        pcs=b"Lab ",
+    )
 
 
 def profile(
