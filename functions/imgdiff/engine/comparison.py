@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from imgdiff.engine.core import Tally, palette
 from imgdiff.engine.frame import DeepFrame, Frame, Samples
 from imgdiff.engine.frames import decode, decode_patiently
-from imgdiff.engine.options import Encoded, Options
+from imgdiff.engine.options import Encoded, Fit, Options
 from imgdiff.engine.pair import Pair
 from imgdiff.engine.png import PalettePng
 from imgdiff.engine.scanlines import Irregular
@@ -132,7 +132,7 @@ def compare(
         return replace(
             found,
             sizes=tuple((frame.width, frame.height) for frame in frames),
-            conversions=tuple(frame.conversions for frame in frames),
+            conversions=tuple(_conversions(frame, *frames, options.fit) for frame in frames),
         )
 
     try:
@@ -145,6 +145,13 @@ def _is_plain(source: Frame, target: Frame) -> bool:
     sizes = (source.width, source.height), (target.width, target.height)
     deep = isinstance(source, DeepFrame) or isinstance(target, DeepFrame)
     return sizes[0] == sizes[1] and not deep
+
+
+def _conversions(frame: Frame, source: Frame, target: Frame, fit: Fit) -> tuple[str, ...]:
+    """What was converted of one of the frames, when it was decoded or to fit the other."""
+    scaled = fit == "resize" and (source.width, source.height) != (target.width, target.height)
+    reduced = ("16 to 8 bit",) if scaled and isinstance(frame, DeepFrame) else ()
+    return frame.conversions + reduced
 
 
 def _difference(source: Frame, target: Frame, *, pictured: bool) -> Comparison:

@@ -340,6 +340,7 @@ def test_images_of_16_bits_fit_too(fit: Any) -> None:
     )
 
     assert 0 < found.diff < 1
+    assert found.conversions == (("16 to 8 bit",) if fit == "resize" else (), ())
 
 
 @pytest.mark.parametrize("options", [EVERY_METRIC, Options(fit="crop"), Options(style="heatmap")])

@@ -5,7 +5,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import override
+from typing import Any, override
 
 import numpy as np
 import pytest
@@ -163,8 +163,8 @@ def test_reading_ahead_changes_nothing(
     expected = compare(*files)
     all_read = threading.Event()
 
-    def ahead(data: bytes, *, max_pixels: int) -> Frame:
-        frame = decode(data, max_pixels=max_pixels)
+    def ahead(data: bytes, **options: Any) -> Frame:
+        frame = decode(data, **options)
         while frame.read_ahead():
             pass
         all_read.set()
@@ -197,7 +197,7 @@ def test_callables_are_let_go_of_when_their_images_are_there(
             assert [reference() for reference in alive] == [None, None]
             return super().strips()
 
-    def watching(_data: bytes, *, max_pixels: int) -> Frame:
+    def watching(_data: bytes, *, max_pixels: int, **_: Any) -> Frame:
         frame = Watching(max_pixels)
         frame.decoded = decoded
         return frame
@@ -216,9 +216,9 @@ def test_equal_files_are_decoded_once(
 ) -> None:
     calls: list[bytes] = []
 
-    def counted(data: bytes, *, max_pixels: int) -> Frame:
+    def counted(data: bytes, **options: Any) -> Frame:
         calls.append(data)
-        return decode(data, max_pixels=max_pixels)
+        return decode(data, **options)
 
     monkeypatch.setattr("imgdiff.engine.comparison.decode", counted)
     data = files[0]
