@@ -7,9 +7,10 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from imgdiff.engine.core import Tally, palette
+from imgdiff.engine.fitting import fitted_size, is_scaled, of_one_size
 from imgdiff.engine.frame import DeepFrame, Frame, Samples
 from imgdiff.engine.frames import decode, decode_patiently
-from imgdiff.engine.options import Encoded, Fit, Options
+from imgdiff.engine.options import Encoded, Options
 from imgdiff.engine.pair import Pair
 from imgdiff.engine.png import PalettePng
 from imgdiff.engine.scanlines import Irregular
@@ -123,16 +124,17 @@ def compare(
     def with_decoder(decoder: Callable[..., Frame]) -> Comparison:
         frames = pair.decoded(
             partial(decoder, max_pixels=max_pixels, managed=options.managed),
-            of_one_size=options.fit == "fail",
+            same_size=options.fit == "fail",
         )
         if options.plain and not read_mask and _is_plain(*frames):
             found = _difference(*frames, pictured=options.style is not None)
         else:
             found = _examination(*frames, options, read_mask, max_pixels)
+        scaled = is_scaled(*frames, options.fit)
         return replace(
             found,
             sizes=tuple((frame.width, frame.height) for frame in frames),
-            conversions=tuple(_conversions(frame, *frames, options.fit) for frame in frames),
+            conversions=tuple(_conversions(frame, scaled=scaled) for frame in frames),
         )
 
     try:
@@ -142,14 +144,12 @@ def compare(
 
 
 def _is_plain(source: Frame, target: Frame) -> bool:
-    sizes = (source.width, source.height), (target.width, target.height)
     deep = isinstance(source, DeepFrame) or isinstance(target, DeepFrame)
-    return sizes[0] == sizes[1] and not deep
+    return of_one_size(source, target) and not deep
 
 
-def _conversions(frame: Frame, source: Frame, target: Frame, fit: Fit) -> tuple[str, ...]:
-    """What was converted of one of the frames, when it was decoded or to fit the other."""
-    scaled = fit == "resize" and (source.width, source.height) != (target.width, target.height)
+def _conversions(frame: Frame, *, scaled: bool) -> tuple[str, ...]:
+    """What was converted of a frame, when it was decoded or to fit the other."""
     reduced = ("16 to 8 bit",) if scaled and isinstance(frame, DeepFrame) else ()
     return frame.conversions + reduced
 
@@ -169,7 +169,7 @@ def _difference(source: Frame, target: Frame, *, pictured: bool) -> Comparison:
 def _examination(
     source: Frame, target: Frame, options: Options, mask: Callable[[], bytes] | None, most: int
 ) -> Comparison:
-    from imgdiff.engine.examination import examine, fitted_size
+    from imgdiff.engine.examination import examine
 
     size = fitted_size(source, target, options.fit)
     if size[0] * size[1] > most:

@@ -8,6 +8,7 @@ import numpy as np
 
 from imgdiff.engine.areas import Counted, Flags
 from imgdiff.engine.exact import Exact, Exact8, Exact16, Sums
+from imgdiff.engine.fitting import fitted_size, is_scaled, of_one_size
 from imgdiff.engine.frame import DeepFrame, Frame
 from imgdiff.engine.options import Fit, Options
 from imgdiff.engine.pictures import draw
@@ -73,7 +74,7 @@ def examine(source: Frame, target: Frame, options: Options, counted: Counted | N
     """
     width, height = fitted_size(source, target, options.fit)
     either = isinstance(source, DeepFrame) or isinstance(target, DeepFrame)
-    deep = either and not _is_scaled(source, target, options.fit)
+    deep = either and not is_scaled(source, target, options.fit)
     exact: Exact = Exact16() if deep else Exact8(width, height)
     measures = list(_measures(options, width, height))
     picture = draw(options, width, height, hatching=counted is not None)
@@ -99,18 +100,6 @@ def examine(source: Frame, target: Frame, options: Options, counted: Counted | N
         {name: value for measure in measures for name, value in measure.result().items()},
         picture.finish() if picture else None,
     )
-
-
-def fitted_size(source: Frame, target: Frame, fit: Fit) -> tuple[int, int]:
-    """Width and height in which two frames are compared."""
-    widths, heights = (source.width, target.width), (source.height, target.height)
-    match fit:
-        case "pad":
-            return max(widths), max(heights)
-        case "crop":
-            return min(widths), min(heights)
-        case _:
-            return source.width, source.height
 
 
 def _blinkered(strip: Strip, counted: Flags) -> Strip:
@@ -148,18 +137,14 @@ def _measures(options: Options, width: int, height: int) -> Iterator[Measure]:
         yield Regions(width, height)
 
 
-def _is_scaled(source: Frame, target: Frame, fit: Fit) -> bool:
-    return fit == "resize" and (source.width, source.height) != (target.width, target.height)
-
-
 def _pairs(source: Frame, target: Frame, fit: Fit) -> Iterator[tuple[Pixels, Pixels]]:
     if source is target:
         return ((strip, strip) for strip in pixels(source))
     mine, theirs = pixels(source), pixels(target)
     size = fitted_size(source, target, fit)
-    if _is_scaled(source, target, fit):
+    if is_scaled(source, target, fit):
         mine, theirs = map(eight_bit, mine), scaled(theirs, *size)
-    elif (source.width, source.height) != (target.width, target.height):
+    elif not of_one_size(source, target):
         mine, theirs = extended(mine, *size), extended(theirs, *size)
     # Strictly, so that both are read to what says that they were whole.
     return zip(mine, theirs, strict=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from imgdiff.engine.fitting import of_one_size
 from imgdiff.engine.frame import Frame
 from imgdiff.engine.options import Encoded
 from imgdiff.errors import ImgdiffError, SizesDiffer
@@ -33,7 +34,7 @@ class Pair:
         self._names = names
 
     def decoded(
-        self, decode: Callable[[bytes], Frame], *, of_one_size: bool = True
+        self, decode: Callable[[bytes], Frame], *, same_size: bool = True
     ) -> tuple[Frame, Frame]:
         """Both frames, checked to be of one size; the same twice where the files are equal.
 
@@ -41,7 +42,7 @@ class Pair:
         ----------
         decode : callable
             An image's bytes to its frame.
-        of_one_size : bool
+        same_size : bool
             Whether they have to be.
 
         Raises
@@ -57,7 +58,7 @@ class Pair:
         if source.decoded and target.decoded:
             # Nothing can be found any more for which they would have to be decoded again.
             self._files.clear()
-        return self._of_one_size(source, target) if of_one_size else (source, target)
+        return self._of_one_size(source, target) if same_size else (source, target)
 
     def _frames(self, decode: Callable[[bytes], Frame]) -> tuple[Frame | None, Frame | None]:
         """Both frames, but None for that of a file which repeats the one that came first."""
@@ -115,7 +116,7 @@ class Pair:
         return file
 
     def _of_one_size(self, source: Frame, target: Frame) -> tuple[Frame, Frame]:
-        if (source.width, source.height) != (target.width, target.height):
+        if not of_one_size(source, target):
             source.verify()
             target.verify()
             raise SizesDiffer(
