@@ -34,7 +34,7 @@ from tests.integration.conftest import Get, sample, stored
 PAGE = {"src": sample("page-source.png"), "target": sample("page-target.png"), "key": KEY}
 SIZES_DIFFER = (
     "src is 1280x800 and target is 640x426 pixels, but both must be of equal size: "
-    "bring them to one size with /resize or /crop first"
+    "bring them to one size with fit, or with /resize or /crop first"
 )
 NOT_AN_IMAGE = "src is not an image (PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF)"
 EXPIRED = sample("page-source.png").replace("0001.png", "ffff.png")

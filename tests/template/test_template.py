@@ -517,7 +517,7 @@ def test_the_core_needs_no_more_than_the_runtimes_libc(function: Path, machine: 
         tuple(map(int, found.split(b"."))) for found in re.findall(rb"GLIBC_([\d.]+)", data)
     }
 
-    assert libraries <= {b"libc.so.6", b"ld-linux-aarch64.so.1"}
+    assert libraries <= {b"libc.so.6", b"libm.so.6", b"ld-linux-aarch64.so.1"}
     assert max(versions) <= LIBC_OF_THE_LAYERS_WHEELS
 
 
