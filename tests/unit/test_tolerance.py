@@ -21,6 +21,8 @@ def found(diff: float = 0.25, changed_ratio: float = 0.5, **measured: Any) -> Co
         height=10,
         image=None,
         measured=measured,
+        sizes=((10, 10), (10, 10)),
+        conversions=((), ()),
         **unknown,
     )
 

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from imgdiff.engine.core import Tally, palette
 from imgdiff.engine.fitting import fitted_size, is_scaled, of_one_size
-from imgdiff.engine.frame import DeepFrame, Frame, Samples
+from imgdiff.engine.found import Found
+from imgdiff.engine.frame import Frame, Samples
 from imgdiff.engine.frames import decode, decode_patiently
 from imgdiff.engine.options import Encoded, Options
 from imgdiff.engine.pair import Pair
@@ -18,7 +19,6 @@ from imgdiff.errors import InvalidField, SizesDiffer, TooLarge, about
 
 if TYPE_CHECKING:
     from imgdiff.engine.areas import Counted
-    from imgdiff.engine.exact import Sums
 
 _PLAIN = Options()
 # The largest difference of two samples, in what the core counts in.
@@ -72,9 +72,9 @@ class Comparison:
     height: int
     image: bytes | None
     counted_pixels: int
-    measured: dict[str, Any] = field(default_factory=dict)
-    sizes: tuple[Size, ...] = ()
-    conversions: tuple[tuple[str, ...], ...] = ()
+    measured: dict[str, Any]
+    sizes: tuple[Size, Size]
+    conversions: tuple[tuple[str, ...], ...]
 
 
 def compare(
@@ -127,15 +127,8 @@ def compare(
             same_size=options.fit == "fail",
         )
         if options.plain and not read_mask and _is_plain(*frames):
-            found = _difference(*frames, pictured=options.style is not None)
-        else:
-            found = _examination(*frames, options, read_mask, max_pixels)
-        scaled = is_scaled(*frames, options.fit)
-        return replace(
-            found,
-            sizes=tuple((frame.width, frame.height) for frame in frames),
-            conversions=tuple(_conversions(frame, scaled=scaled) for frame in frames),
-        )
+            return _difference(*frames, pictured=options.style is not None)
+        return _examination(*frames, options, read_mask, max_pixels)
 
     try:
         return with_decoder(decode)
@@ -144,14 +137,7 @@ def compare(
 
 
 def _is_plain(source: Frame, target: Frame) -> bool:
-    deep = isinstance(source, DeepFrame) or isinstance(target, DeepFrame)
-    return of_one_size(source, target) and not deep
-
-
-def _conversions(frame: Frame, *, scaled: bool) -> tuple[str, ...]:
-    """What was converted of a frame, when it was decoded or to fit the other."""
-    reduced = ("16 to 8 bit",) if scaled and isinstance(frame, DeepFrame) else ()
-    return frame.conversions + reduced
+    return of_one_size(source, target) and not (source.deep or target.deep)
 
 
 def _difference(source: Frame, target: Frame, *, pictured: bool) -> Comparison:
@@ -163,7 +149,8 @@ def _difference(source: Frame, target: Frame, *, pictured: bool) -> Comparison:
         if picture and rows is not None:
             picture.write(rows)
     image = picture.finish() if picture else None
-    return _comparison(tally.figures, _LARGEST, (width, height), width * height, image)
+    found = Found(tally.figures, _LARGEST, width, height, width * height, image, {})
+    return _comparison(found, source, target)
 
 
 def _examination(
@@ -178,14 +165,15 @@ def _examination(
             field="fit",
         )
     found = examine(source, target, options, _counted(size, options, mask, most))
-    comparison = _comparison(found.sums, found.largest, size, found.counted, found.image)
-    comparison.measured.update(found.measured)
-    return comparison
+    comparison = _comparison(found, source, target)
+    if not is_scaled(source, target, options.fit):
+        return comparison
+    reduced = (frame.conversions + ("16 to 8 bit",) * frame.deep for frame in (source, target))
+    return replace(comparison, conversions=tuple(reduced))
 
 
-def _comparison(
-    sums: "Sums", largest: int, size: Size, counted: int, image: bytes | None
-) -> Comparison:
+def _comparison(found: Found, source: Frame, target: Frame) -> Comparison:
+    sums, largest, counted = found.sums, found.largest, found.counted
     samples = counted * (4 if sums.transparent else 3)
     mse = sums.squares * 255**2 / (samples * largest**2)
     return Comparison(
@@ -198,10 +186,13 @@ def _comparison(
         changed_pixels=sums.changed,
         changed_ratio=sums.changed / counted,
         bbox=(sums.left, sums.top, sums.right, sums.bottom) if sums.changed else None,
-        width=size[0],
-        height=size[1],
-        image=image,
+        width=found.width,
+        height=found.height,
+        image=found.image,
         counted_pixels=counted,
+        measured=found.measured,
+        sizes=((source.width, source.height), (target.width, target.height)),
+        conversions=(source.conversions, target.conversions),
     )
 
 

@@ -21,6 +21,7 @@ _PILLOW_NAMES = tuple(_BY_PILLOW_NAME)
 _BY_PILLOW_NAME["MPO"] = JPEG
 # Signed, 32-bit and floating-point samples have no agreed black and white.
 _UNREADABLE_MODES = ("I", "F")
+_UNREADABLE = "has signed, 32-bit or floating-point samples"
 _WHITE_IS_ZERO = 0
 _PHOTOMETRIC_INTERPRETATION = 262
 _BITS_PER_SAMPLE = 258
@@ -143,18 +144,25 @@ def _open(data: bytes) -> ImageFile.ImageFile:
         raise UnsupportedImage(f"is not an image ({NAMES})") from error
     if image.format not in _BY_PILLOW_NAME or 0 in image.size:
         raise UnsupportedImage(f"is not an image ({NAMES})")
+    if image.mode in _UNREADABLE_MODES:
+        raise UnsupportedImage(_UNREADABLE)
+    if image.format == "TIFF":
+        _check_tags(image)
+    return image
+
+
+def _check_tags(image: ImageFile.ImageFile) -> None:
+    """Hold a TIFF's tags against what Pillow takes them for."""
     tags: Any = getattr(image, "tag_v2", {})
-    signed = any(sample != _UNSIGNED for sample in tags.get(_SAMPLE_FORMAT, ()))
-    if signed or image.mode in _UNREADABLE_MODES:
-        raise UnsupportedImage("has signed, 32-bit or floating-point samples")
+    if any(sample != _UNSIGNED for sample in tags.get(_SAMPLE_FORMAT, ())):
+        raise UnsupportedImage(_UNREADABLE)
     if not isinstance(image.info.get("icc_profile", b""), bytes):
-        # A TIFF's tag may hold anything.
+        # It may be anything.
         image.info["icc_profile"] = b""
     if packing(image) == "R" and set(tags[_BITS_PER_SAMPLE]) == {16}:
         # Channels one after the other, which Pillow would read as if they had 8 bit.
         order = "B" if tags.prefix == b"MM" else "L"
         image.tile = [_repacked(tile, lambda band: f"{band};16{order}") for tile in image.tile]
-    return image
 
 
 def is_planar(image: Image.Image) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgdiff.engine.core import Tally
+from imgdiff.engine.found import Sums
 from imgdiff.engine.frame import ArrayFrame
 from imgdiff.engine.pixels import Pixels
 
@@ -16,20 +17,6 @@ _WHITE = np.uint32(0xFFFFFFFF)
 _MOST = 65535
 # Pixels whose temporaries stay in the cache.
 _PIECE = 1 << 13
-
-
-class Sums(Protocol):
-    """What is summed up of two images; `imgdiff.engine.core.Figures` says what it means."""
-
-    squares: int
-    absolutes: int
-    changed: int
-    largest: int
-    transparent: int
-    left: int
-    top: int
-    right: int
-    bottom: int
 
 
 class Exact(Protocol):

@@ -1,15 +1,16 @@
 """Two frames, looked at as closely as is asked for: what counts, measures, regions and pictures."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from imgdiff.engine.areas import Counted, Flags
-from imgdiff.engine.exact import Exact, Exact8, Exact16, Sums
+from imgdiff.engine.exact import Exact, Exact8, Exact16
 from imgdiff.engine.fitting import fitted_size, is_scaled, of_one_size
-from imgdiff.engine.frame import DeepFrame, Frame
+from imgdiff.engine.found import Found
+from imgdiff.engine.frame import Frame
 from imgdiff.engine.options import Fit, Options
 from imgdiff.engine.pictures import draw
 from imgdiff.engine.pixels import Pixels, eight_bit, extended, pixels, scaled
@@ -28,35 +29,7 @@ class Measure(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """What an examination found.
-
-    Attributes
-    ----------
-    sums : Sums
-    largest : int
-        The largest difference of two samples, in what the sums are counted in.
-    width, height : int
-        The size in which the images were compared.
-    counted : int
-        Pixels that count.
-    measured : dict
-        The results of the measures.
-    image : bytes or None
-        The encoded picture.
-    """
-
-    sums: Sums
-    largest: int
-    width: int
-    height: int
-    counted: int
-    measured: dict[str, Any]
-    image: bytes | None
-
-
-def examine(source: Frame, target: Frame, options: Options, counted: Counted | None) -> Examined:
+def examine(source: Frame, target: Frame, options: Options, counted: Counted | None) -> Found:
     """Examine two frames.
 
     Parameters
@@ -73,8 +46,7 @@ def examine(source: Frame, target: Frame, options: Options, counted: Counted | N
         A frame is damaged.
     """
     width, height = fitted_size(source, target, options.fit)
-    either = isinstance(source, DeepFrame) or isinstance(target, DeepFrame)
-    deep = either and not is_scaled(source, target, options.fit)
+    deep = (source.deep or target.deep) and not is_scaled(source, target, options.fit)
     exact: Exact = Exact16() if deep else Exact8(width, height)
     measures = list(_measures(options, width, height))
     picture = draw(options, width, height, hatching=counted is not None)
@@ -91,14 +63,14 @@ def examine(source: Frame, target: Frame, options: Options, counted: Counted | N
             strip = _blinkered(strip, flags)
         for measure in measures:
             measure.add(strip)
-    return Examined(
+    return Found(
         exact.figures,
         exact.largest,
         width,
         height,
         counted.pixels if counted else width * height,
-        {name: value for measure in measures for name, value in measure.result().items()},
         picture.finish() if picture else None,
+        {name: value for measure in measures for name, value in measure.result().items()},
     )
 
 

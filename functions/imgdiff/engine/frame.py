@@ -62,6 +62,8 @@ class Frame(Protocol):
         Whether rows are as a PNG stores them: filtered, behind a byte that says how.
     decoded : bool
         Whether all of it is decoded, so that its file is needed no more.
+    deep : bool
+        Whether it has 16 bits a sample: then it is a `DeepFrame`.
     conversions : tuple of str
         What was converted on the way, a phrase each: "Display P3 to sRGB".
     """
@@ -71,6 +73,7 @@ class Frame(Protocol):
     channels: int
     filtered: bool = False
     decoded: bool = True
+    deep: bool = False
     conversions: tuple[str, ...] = ()
 
     @property
@@ -180,6 +183,8 @@ class DeepFrame(Frame):
     """
 
     channels = 4
+
+    deep = True
 
     def __init__(self, samples: Deep, orientation: int = 1) -> None:
         view = _VIEWS.get(orientation)
