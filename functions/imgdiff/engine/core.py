@@ -6,6 +6,7 @@ difference image, outside the interpreter's lock.
 
 from ctypes import Structure, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from ctypes import create_string_buffer as zeros
+from functools import cache
 
 import numpy as np
 
@@ -133,6 +134,7 @@ class Tally:
         return strip.ctypes.data
 
 
+@cache
 def palette() -> bytes:
     """The colours of the difference image, three bytes each."""
     colours = zeros(3 * 256)

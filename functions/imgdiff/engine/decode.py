@@ -214,10 +214,13 @@ def in_other_order(packing: str) -> str:
 def orientation(image: Image.Image) -> int:
     """How an image is turned to be shown, as EXIF numbers it."""
     # Pillow turns a TIFF itself. Of what else may hold EXIF, viewers heed the format's own place.
+    stored = image.info.get("exif")
+    if not stored or image.format == "TIFF":
+        return 1
     exif = Image.Exif()
     try:
-        exif.load(image.info.get("exif", b""))
-        return 1 if image.format == "TIFF" else int(exif.get(ExifTags.Base.Orientation, 1))
+        exif.load(stored)
+        return int(exif.get(ExifTags.Base.Orientation, 1))
     except Exception:  # noqa: BLE001 - EXIF that can't be parsed, however it fails, says nothing
         return 1
 
