@@ -164,7 +164,12 @@ def _examination(
             f"would make {size[0]}x{size[1]} pixels of the images, over the limit of {most} pixels",
             field="fit",
         )
-    found = examine(source, target, options, _counted(size, options, mask, most))
+    try:
+        found = examine(source, target, options, _counted(size, options, mask, most))
+    except MemoryError as error:
+        raise TooLarge(
+            "there is not enough memory for all that is asked of images of this size"
+        ) from error
     comparison = _comparison(found, source, target)
     if not is_scaled(source, target, options.fit):
         return comparison

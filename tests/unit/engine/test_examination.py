@@ -330,6 +330,16 @@ def test_padding_keeps_to_the_limit_of_pixels() -> None:
         compare(plain(noise(3, 300)), plain(noise(300, 3)), options=options, max_pixels=10_000)
 
 
+def test_more_than_there_is_memory_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("imgdiff.engine.examination.draw", exhausted)
+
+    with pytest.raises(TooLarge, match=r"^there is not enough memory for all that is asked"):
+        compare(plain(noise()), plain(noise()), options=EVERY_METRIC)
+
+
 @pytest.mark.parametrize("fit", ["pad", "crop", "resize"])
 def test_images_of_16_bits_fit_too(fit: Any) -> None:
     deep = np.random.default_rng(0).integers(0, 65536, (60, 47), np.uint16)
