@@ -69,7 +69,9 @@ class Findings(TypedDict, total=False):
     pixelmatch: Annotated[int, "Pixels that pixelmatch counts."]
     pixelmatch_ratio: Annotated[float, "The same as a share of the pixels that count."]
     ciede2000: Annotated[float, "Mean colour difference CIEDE2000."]
-    ciede2000_p95: Annotated[float, "The same that 95 % of the pixels keep to, to the nearest 1/1024."]
+    ciede2000_p95: Annotated[
+        float, "The same that 95 % of the pixels keep to, to the nearest 1/1024."
+    ]
     ciede2000_noticeable: Annotated[float, "Share of pixels that are over 2.3, just noticeable."]
     dhash: Annotated[int, "Bits of 64 in which the difference hashes differ."]
     regions: Annotated[list[Region], "The largest 100 regions, largest first."]
