@@ -100,8 +100,8 @@ bench-inbox: .venv/ready core ## put pairs into an emulated inbox and account fo
 
 .PHONY: docs
 docs: .venv/ready core ## draw the pictures of the README and describe the API again
-	PYTHONPATH=functions $(PYTHON) docs/draw.py
-	PYTHONPATH=functions $(PYTHON) docs/openapi.py
+	PYTHONPATH=functions:. $(PYTHON) docs/draw.py
+	PYTHONPATH=functions:. $(PYTHON) docs/openapi.py
 	PYTHONPATH=functions:. $(PYTHON) docs/suites.py
 
 unexport ONLY PEERS EFFORT
