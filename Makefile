@@ -162,13 +162,14 @@ functions/$(CORE): $(wildcard functions/imgdiff/engine/*.c) functions/Makefile .
 		--requirement requirements/ric.txt
 	@touch $@
 
-# What tests hold the engine against, of npm's: node comes from PyPI.
+# What tests hold the engine against, of npm's: node comes from PyPI, and trusts whom the system does.
 .tools/oracles/ready: $(UV) requirements/node.txt tests/oracles/package-lock.json
 	$(UV) venv --quiet --clear .tools/oracles
 	$(UV) pip install --quiet --python .tools/oracles/bin/python --require-hashes \
 		--requirement requirements/node.txt
 	cp tests/oracles/package.json tests/oracles/package-lock.json .tools/oracles
-	PATH="$(CURDIR)/.tools/oracles/bin:$$PATH" npm ci --silent --ignore-scripts --prefix .tools/oracles
+	PATH="$(CURDIR)/.tools/oracles/bin:$$PATH" NODE_USE_SYSTEM_CA=1 \
+		npm ci --silent --ignore-scripts --prefix .tools/oracles
 	@touch $@
 
 # Packages as pip leaves them in a function that sam's own builder makes: without bytecode.
