@@ -15,7 +15,7 @@ from local import front, stack
 from local.stack import KEY
 from tests.integration.conftest import EVENTS, File, Get, Post, sample, stored
 from tests.integration.test_batches import lines, put, start, task
-from tests.unit.engine.test_color import P3
+from tests.unit.engine.test_profiles import P3
 
 pytestmark = pytest.mark.usefixtures("machine")
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imgdiff.engine.color import Conversion
+from imgdiff.engine.profiles import Conversion
 from imgdiff.engine.strips import strips
 
 type Samples = NDArray[np.uint8]

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from imagecodecs import Jpeg8Error, WebpError, jpeg8_decode, webp_decode
 
-from imgdiff.engine.color import Conversion, heed
 from imgdiff.engine.decode import (
     Opened,
     damage,
@@ -19,6 +18,7 @@ from imgdiff.engine.decode import (
     stored_bits,
 )
 from imgdiff.engine.frame import ArrayFrame, Frame, PillowFrame
+from imgdiff.engine.profiles import Conversion, heed
 from imgdiff.engine.scanlines import Irregular, Scanlines
 
 _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
