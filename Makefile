@@ -49,6 +49,7 @@ format: .venv/ready ## format the code
 
 .PHONY: build
 build: .venv/ready .tools/sam/ready .tools/zig/ready ## build the stack with sam (ARCHITECTURE=x86_64 for the other)
+	@PATH="$(ZIG):$$PATH" $(MAKE) --no-print-directory -C functions cores
 	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
 
 .PHONY: deploy
