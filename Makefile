@@ -8,6 +8,8 @@ PARAMETERS ?=
 UV := .tools/uv/bin/uv
 PYTHON := .venv/bin/python
 DEPENDENCIES := layers/dependencies/requirements
+# This machine's name among Lambda's architectures.
+MACHINE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 # The compiler of the engine's core, and the core for this machine.
 ZIG := $(CURDIR)/.tools/zig/bin
 CORE := imgdiff/engine/core-$(shell uname -s)-$(shell uname -m).so
@@ -21,8 +23,12 @@ help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .PHONY: run
-run: .venv/ready core ## start the service on http://127.0.0.1:3000 (PORT=… for another port)
+run: .venv/ready core ## start the service on http://127.0.0.1:3000 ([PORT=…] [RUNTIME=lambda, as it runs on Lambda])
 	@PYTHONPATH=functions $(PYTHON) -m local
+
+ifeq ($(RUNTIME),lambda)
+run: built-$(MACHINE) .tools/ric/ready
+endif
 
 .PHONY: test
 test: .venv/ready core .tools/oracles/ready ## run every test, offline
@@ -51,6 +57,12 @@ format: .venv/ready ## format the code
 build: .venv/ready .tools/sam/ready .tools/zig/ready ## build the stack with sam (ARCHITECTURE=x86_64 for the other)
 	@PATH="$(ZIG):$$PATH" $(MAKE) --no-print-directory -C functions cores
 	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
+
+# For tests and for this machine's runtime emulator, beside what `make build` has built to be deployed.
+.PHONY: built-arm64 built-x86_64
+built-arm64 built-x86_64: built-%: .venv/ready .tools/sam/ready core
+	@PATH="$(ZIG):$$PATH" $(MAKE) --no-print-directory -C functions cores
+	$(SAM) build --build-dir .aws-sam/$* --parameter-overrides Architecture=$*
 
 .PHONY: deploy
 deploy: build ## build and deploy the stack to the AWS account at hand

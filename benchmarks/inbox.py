@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import batched
 from pathlib import Path
 from threading import Lock, Thread
@@ -26,10 +27,10 @@ import boto3
 from moto import backends
 from PIL import Image
 
-from local.front import Workers
 from local.inbox import Poller, wire
 from local.stack import INBOX, RESULTS, Stack, enter, fill
 from local.template import AT_ONCE, resources
+from local.workers import Process, Workers
 
 _SIDE = 64
 _COMPLETED = "completed"
@@ -197,7 +198,9 @@ def main() -> None:
 
     template = resources()
     function = template["WorkerFunction"]
-    workers = Workers(function["Handler"], seconds=function["Timeout"], number=AT_ONCE)
+    seconds = function["Timeout"]
+    start = partial(Process, function["Handler"], seconds=seconds)
+    workers = Workers(start, seconds=seconds, number=AT_ONCE)
     account = Account(workers)
     with emulated() as queue:
         poller = Poller(

@@ -33,8 +33,8 @@ from imgdiff import composition
 from imgdiff.addresses import Guard
 from imgdiff.engine import compare
 from imgdiff.fetch import Fetcher, connect
-from local.front import Context
 from local.stack import KEY, Stack, enter, fill
+from local.workers import Context
 
 ROOT = Path(__file__).parents[1]
 HOST = "127.0.0.1"

@@ -12,26 +12,35 @@ import urllib3
 from werkzeug.serving import make_server
 
 from local import batches
-from local.front import TIMEOUT_SECONDS, WORKERS, Workers, application
+from local.front import TIMEOUT_SECONDS, WORKERS, application
 from local.inbox import Poller, wire
+from local.runtime import BUILT, Emulator, built
 from local.stack import INBOX, KEY, RESULTS, SAMPLES, Stack, enter, fill, sample_id
 from local.template import AT_ONCE, resources
+from local.workers import Process, Worker, Workers
 
 HOST = "127.0.0.1"
 
 
 def main() -> None:
-    """Run the service on ``PORT`` (3000), with the embedded AWS on the port above it."""
+    """Run the service on ``PORT`` (3000), with the embedded AWS on the port above it.
+
+    The functions run in processes of this Python, or with ``RUNTIME=lambda`` as they were built,
+    under Lambda's own runtime.
+    """
     port = int(os.environ.get("PORT", "3000"))
+    runtime = os.environ.get("RUNTIME", "python")
+    if runtime not in ("python", "lambda"):
+        sys.exit(f"RUNTIME is {runtime!r}, not python or lambda")
     # SystemExit from these, so that whatever ends the service also ends its workers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     signal.signal(signal.SIGINT, lambda *_: sys.exit())
 
     template = resources()
-    api = Workers(template["ApiFunction"]["Handler"], seconds=TIMEOUT_SECONDS, number=WORKERS)
+
+    api = _workers("ApiFunction", runtime, number=WORKERS)
     worker, batch = (
-        Workers(template[name]["Handler"], seconds=template[name]["Timeout"], number=AT_ONCE)
-        for name in ("WorkerFunction", "BatchFunction")
+        _workers(name, runtime, number=AT_ONCE) for name in ("WorkerFunction", "BatchFunction")
     )
     batches_run = threading.Event()
 
@@ -71,6 +80,19 @@ def main() -> None:
         for workers in (api, worker, batch):
             workers.stop()
         stack.stop()
+
+
+def _workers(name: str, runtime: str, *, number: int) -> Workers:
+    function = resources()[name]
+    seconds = function["Timeout"]
+
+    def start() -> Worker:
+        # The environment is in force when the first starts.
+        if runtime == "lambda":
+            return Emulator(built(name, BUILT, os.environ))
+        return Process(function["Handler"], seconds=seconds)
+
+    return Workers(start, seconds=seconds, number=number)
 
 
 def _introduce(base_url: str, stack: Stack) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import boto3
 
-from local.front import FunctionFailed
 from local.stack import ACCOUNT, MACHINE, REGION
+from local.workers import FunctionFailed
 
 _ROLE = f"arn:aws:iam::{ACCOUNT}:role/imgdiff-batches"
 

@@ -1,24 +1,15 @@
-"""HTTP in front of the handler: what API Gateway's HTTP API and Lambda do, on one machine.
+"""HTTP in front of a function: what API Gateway's HTTP API does, on one machine.
 
-Each request becomes an event (payload 2.0) for the real handler in a worker process. As on
-Lambda, a worker takes one event at a time and is ended at its timeout, further workers start as
-they are needed, and bodies over 6 MB, in base64 where they are binary, do not pass. What is over
-the number of requests taken at once is refused.
+Each request becomes an event (payload 2.0). Bodies over 6 MB, in base64 where they are binary, do
+not pass, as they don't pass Lambda. What is over the number of requests taken at once is refused.
 """
 
 import base64
 import json
-import signal
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import import_module
-from multiprocessing import active_children, get_context
-from multiprocessing.connection import Connection
-from queue import Empty, LifoQueue
 from tempfile import SpooledTemporaryFile
 from threading import Semaphore
 from typing import IO, Any
@@ -35,22 +26,6 @@ _REQUESTS = 4 * WORKERS
 _PIECE_BYTES = 64 * 1024
 # All else, forms and bodies without a type included, comes in base64.
 _TEXT = ("text/", "application/json", "application/javascript", "application/xml")
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What Lambda tells a handler of its invocation."""
-
-    aws_request_id: str
-    deadline: float
-    function_name: str = "imgdiff-local"
-    function_version: str = "$LATEST"
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:000000000000:function:imgdiff-local"
-    memory_limit_in_mb: int = 1769
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds left before Lambda would end the invocation."""
-        return int((self.deadline - time.time()) * 1000)
 
 
 def event(request: Request) -> dict[str, Any]:
@@ -92,124 +67,6 @@ def event(request: Request) -> dict[str, Any]:
         **({"body": text} if body else {}),
         "isBase64Encoded": not as_text,
     }
-
-
-class FunctionFailed(Exception):
-    """The handler raised.
-
-    Parameters
-    ----------
-    answer : dict
-        What Lambda answers then.
-    """
-
-    def __init__(self, answer: dict[str, Any]) -> None:
-        super().__init__(answer["errorType"])
-        self.answer = answer
-
-
-class Workers:
-    """Processes that run a handler, one event at a time each.
-
-    Parameters
-    ----------
-    handler : str
-        Its module and name, such as ``imgdiff.api.lambda_handler``.
-    seconds : float
-        When an invocation is ended, and how long one waits for an idle worker.
-    number : int
-        How many there are at most.
-    """
-
-    def __init__(self, handler: str, *, seconds: float, number: int) -> None:
-        self._handler = handler
-        self._seconds = seconds
-        # None for one that has not started: the last put is the first taken, as Lambda prefers
-        # what is warm.
-        self._idle: LifoQueue[_Worker | None] = LifoQueue()
-        for _ in range(number):
-            self._idle.put(None)
-
-    def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Run the handler on an event in an idle worker and return what it answers.
-
-        Raises
-        ------
-        TimeoutError
-            No worker was idle in time, or the one that took the event was not done in time.
-        FunctionFailed
-            The handler raised.
-        EOFError, OSError
-            The worker ended instead.
-        """
-        try:
-            worker = self._idle.get(timeout=self._seconds)
-        except Empty:
-            raise TimeoutError from None
-        try:
-            if worker is None or not worker.is_alive():
-                worker = _Worker(self._handler)
-            failed, reply = worker.run(event, self._seconds)
-        except Exception:
-            self._idle.put(None)
-            raise
-        self._idle.put(worker)
-        if failed:
-            raise FunctionFailed(reply)
-        return reply
-
-    def stop(self) -> None:
-        """End the workers."""
-        for process in active_children():
-            process.kill()
-
-
-class _Worker:
-    def __init__(self, handler: str) -> None:
-        spawn = get_context("spawn")
-        self._connection, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_work, args=(theirs, handler), daemon=True)
-        self._process.start()
-        theirs.close()
-        # As on Lambda, starting has a time of its own.
-        self._receive(TIMEOUT_SECONDS)
-
-    def is_alive(self) -> bool:
-        return self._process.is_alive()
-
-    def run(self, event: dict[str, Any], seconds: float) -> tuple[bool, dict[str, Any]]:
-        self._connection.send((event, seconds))
-        answer: tuple[bool, dict[str, Any]] = self._receive(seconds)
-        return answer
-
-    def _receive(self, seconds: float) -> Any:
-        if not self._connection.poll(seconds):
-            self._process.kill()
-            raise TimeoutError
-        return self._connection.recv()
-
-
-def _work(connection: Connection, handler: str) -> None:
-    # An interrupt at the terminal reaches every process; the workers are ended by the front.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    module, _, name = handler.rpartition(".")
-    handle = getattr(import_module(module), name)
-
-    connection.send("started")
-    with suppress(EOFError):
-        while True:
-            event, seconds = connection.recv()
-            context: Any = Context(uuid.uuid4().hex, time.time() + seconds)
-            connection.send(_handle(handle, event, context))
-
-
-def _handle(
-    handle: Callable[..., dict[str, Any]], event: dict[str, Any], context: Any
-) -> tuple[bool, dict[str, Any]]:
-    try:
-        return False, handle(event, context)
-    except Exception as error:  # noqa: BLE001 - as Lambda does, whatever the handler raises
-        return True, {"errorType": type(error).__name__, "errorMessage": str(error)}
 
 
 def application(

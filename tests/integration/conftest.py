@@ -20,6 +20,7 @@ from werkzeug.wrappers import Request
 
 from imgdiff import composition
 from local import front, stack
+from local.workers import Context
 
 BASE_URL = "http://127.0.0.1:3000"
 EVENTS = Path(__file__).parent.parent.parent / "events"
@@ -73,7 +74,7 @@ def handle(event: dict[str, Any], *, seconds: float = front.TIMEOUT_SECONDS) -> 
     """Let the handler answer an event, before Lambda would end it after so many seconds."""
     from imgdiff.api import lambda_handler
 
-    context: Any = front.Context("invocation", deadline=time.time() + seconds)
+    context: Any = Context("invocation", deadline=time.time() + seconds)
     reply = lambda_handler(event, context)
     body = reply.get("body") or ""
     return Reply(

@@ -17,8 +17,8 @@ from imgdiff.batch import lambda_handler
 from imgdiff.batch_runs import Batch, is_batch
 from imgdiff.composition import Services
 from imgdiff.errors import NotFound, StorageUnavailable
-from local import front
 from local.stack import INBOX, RESULTS
+from local.workers import Context
 from tests.integration.conftest import BASE_URL, load, sample
 
 type Json = dict[str, Any]
@@ -73,7 +73,7 @@ def start(services: Services, key: str) -> Batch:
 
 def task(name: str, batch: Batch, items: list[Json] | None = None, *, seconds: float = 900) -> Json:
     """Have the handler do a task, before Lambda would end it after so many seconds."""
-    context: Any = front.Context("invocation", deadline=time.time() + seconds)
+    context: Any = Context("invocation", deadline=time.time() + seconds)
     event = {"task": name, "batch": asdict(batch)}
     return lambda_handler(event if items is None else {**event, "items": items}, context)
 
@@ -221,7 +221,7 @@ def test_the_events(s3: S3Client) -> None:
     current = json.dumps({"run": batch.run, "modified": ""}).encode()
     s3.put_object(Bucket=RESULTS, Key=f"batches/{name}/run.json", Body=current)
     for event in ("batch-prepare", "batch-compare", "batch-summarise"):
-        context: Any = front.Context("invocation", deadline=time.time() + 900)
+        context: Any = Context("invocation", deadline=time.time() + 900)
         answer = lambda_handler(load(event), context)
     assert answer == {"total": 3, "done": 2, "failed": 1}
 

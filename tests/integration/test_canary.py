@@ -33,6 +33,7 @@ from imgdiff.fetch import Fetcher
 from imgdiff.keys import Key, hash_key
 from imgdiff.media import Place
 from local import front, stack
+from local.workers import Context
 from tests.integration.conftest import BASE_URL, sample
 from tests.security.origin import PUBLIC, Dialer, Do, Origin, answer
 
@@ -237,7 +238,7 @@ def serve(seen: Path) -> None:
         events = [sent.event() for sent in SENT]
         replies = []
         for sent, event in zip(SENT, events, strict=True):
-            context: Any = front.Context("invocation", deadline=time.time() + front.TIMEOUT_SECONDS)
+            context: Any = Context("invocation", deadline=time.time() + front.TIMEOUT_SECONDS)
             with wrong(sent.fault):
                 replies.append(lambda_handler(event, context))
         evidence = {

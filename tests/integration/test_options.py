@@ -11,8 +11,9 @@ from types_boto3_s3 import S3Client
 
 from imgdiff.composition import Services
 from imgdiff.operations import MAX_INLINE_BYTES
-from local import front, stack
+from local import stack
 from local.stack import KEY
+from local.workers import Context
 from tests.integration.conftest import EVENTS, File, Get, Post, sample, stored
 from tests.integration.test_batches import lines, put, start, task
 from tests.unit.engine.test_profiles import P3
@@ -91,7 +92,7 @@ def test_one_definition(get: Get, s3: S3Client, services: Services, case: str) -
         )
     described = {"bucket": {"name": stack.INBOX}, "object": {"key": f"target/options/{case}"}}
     event = {"source": "aws.s3", "detail-type": "Object Created", "detail": described}
-    context: Any = front.Context("invocation", deadline=time.time() + 60)
+    context: Any = Context("invocation", deadline=time.time() + 60)
     lambda_handler({**event, "time": "2026-01-01T00:00:00Z"}, context)
     found = s3.get_object(Bucket=stack.RESULTS, Key=f"results/options/{case}.json")
     of_pair = json.loads(found["Body"].read())
@@ -302,7 +303,7 @@ def test_the_mask_of_a_pair_is_an_object(s3: S3Client) -> None:
             )
         described = {"bucket": {"name": stack.INBOX}, "object": {"key": "target/masked.png"}}
         event = {"source": "aws.s3", "detail-type": "Object Created", "detail": described}
-        context: Any = front.Context("invocation", deadline=time.time() + 60)
+        context: Any = Context("invocation", deadline=time.time() + 60)
         lambda_handler({**event, "time": "2026-01-01T00:00:00Z"}, context)
         found = s3.get_object(Bucket=stack.RESULTS, Key="results/masked.png.json")
         answers.append(json.loads(found["Body"].read()))

@@ -13,7 +13,8 @@ from botocore.exceptions import ConnectionClosedError
 from types_boto3_s3 import S3Client
 
 from imgdiff import composition
-from local import front, stack
+from local import stack
+from local.workers import Context
 from tests.integration.conftest import EVENTS, Get, load
 
 type Json = dict[str, Any]
@@ -113,7 +114,7 @@ class Work:
     def run(self, event: Json, *, seconds: float = 60) -> Json:
         from imgdiff.worker import lambda_handler
 
-        context: Any = front.Context("invocation", deadline=time.time() + seconds)
+        context: Any = Context("invocation", deadline=time.time() + seconds)
         answer: Json = lambda_handler(event, context)
         return answer
 

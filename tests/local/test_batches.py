@@ -12,9 +12,9 @@ import requests
 from moto.core.config import default_user_config
 
 from local import batches
-from local.front import FunctionFailed
 from local.stack import ACCOUNT, MACHINE, REGION, RESULTS, Stack, environment, fill
 from local.template import resources
+from local.workers import FunctionFailed
 
 BATCH = {"name": "night", "run": "0123456789abcdef"}
 STORAGE = FunctionFailed({"errorType": "StorageUnavailable", "errorMessage": "try again"})

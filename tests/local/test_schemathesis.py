@@ -38,6 +38,8 @@ LINKS = [f"https://127.0.0.1/media/{sample_id(name)}" for name in reversed(SAMPL
 FILES = [(ROOT / "samples" / name).read_bytes() for name in reversed(SAMPLES)]
 GONE = f"https://127.0.0.1/media/{'0' * 32}.png"
 SOME = "http://127.0.0.1/imgdiff"
+# What API Gateway takes of a request's line and headers; longer ones never reach the service.
+MOST_URL = 10_240
 REFUSED = ["http://10.0.0.1/", "http://127.0.0.1:3000/", "https://[::1]/", "ftp://a.invalid/", "x:"]
 
 # In place of these defaults, with which most requests would lack a size or an image.
@@ -85,7 +87,7 @@ def is_elsewhere(text: str) -> bool:
 @description.parametrize()
 def test_operation(case: schemathesis.Case[Any], service: Service) -> None:
     sent = requests.Request(**case.as_transport_kwargs(base_url=service.url)).prepare()
-    assume(not leaves(sent))
+    assume(len(str(sent.url)) < MOST_URL and not leaves(sent))
     case.call_and_validate(base_url=service.url)
 
 
