@@ -34,6 +34,15 @@ endif
 test: .venv/ready core .tools/oracles/ready ## run every test, offline
 	$(PYTHON) -m pytest -n auto
 
+# The service's own tests too, its functions as they were built.
+SERVICE_TESTS := $(addprefix tests/local/test_,service.py inbox.py batches.py pixlab_clients.py)
+
+.PHONY: e2e
+e2e: built-arm64 built-x86_64 .tools/ric/ready ## build for Lambda, run and deploy that here, and test it
+	$(SAM) validate --lint
+	$(PYTHON) -m pytest -n auto tests/e2e
+	RUNTIME=lambda $(PYTHON) -m pytest -n auto $(SERVICE_TESTS)
+
 .PHONY: test-corpus
 test-corpus: .venv/ready core .tools/corpus/ready ## hold the images that Pillow and gdk-pixbuf test with against the limits
 	CORPUS=.tools/corpus $(PYTHON) -m pytest tests/security/test_corpus.py

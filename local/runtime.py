@@ -178,6 +178,11 @@ class Emulator:
         """Whether it takes further events."""
         return self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its process, of which the runtime is a child."""
+        return self._process.pid
+
     def stop(self) -> None:
         """End it, and the runtime with it."""
         self._process.terminate()

@@ -163,7 +163,12 @@ def workers(parent: int) -> list[int]:
     for task in Path(f"/proc/{parent}/task").iterdir():
         with suppress(FileNotFoundError):  # a thread may end meanwhile
             started += map(int, (task / "children").read_text().split())
-    found = [pid for pid in started if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in started}
+    found = [
+        pid
+        for pid, command in commands.items()
+        if b"spawn_main" in command or b"awslambdaric" in command
+    ]
     assert found
     return found
 
