@@ -16,7 +16,7 @@ from imgdiff.settings import Settings
 from local.stack import environment
 from tests.stack import TEMPLATE, load
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
 FUNCTION = load(TEMPLATE)["Resources"]["ApiFunction"]["Properties"]
 CODE = set(re.findall(r"`([^`\n]+)`", README))
 FIELDS = [
@@ -123,3 +123,22 @@ def test_every_suite_and_its_size() -> None:
 
     assert told() == counted()
     assert hostile <= told().keys()
+
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" not in link:
+            path, _, heading = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), link
+            assert not heading or heading in headings(target), link
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors that GitHub gives to a page's headings."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
