@@ -25,6 +25,7 @@ HOST = "127.0.0.1"
 def main() -> None:
     """Run the service on ``PORT`` (3000), with the embedded AWS on the port above it.
 
+    That listens on ``AWS_HOST``, where containers of this machine can't reach its loopback.
     The functions run in processes of this Python, or with ``RUNTIME=lambda`` as they were built,
     under Lambda's own runtime.
     """
@@ -52,7 +53,7 @@ def main() -> None:
     server = make_server(HOST, port, application(invoke), threaded=True)
     base_url = f"http://{HOST}:{server.server_port}"
     try:
-        stack = Stack(HOST, port and port + 1)
+        stack = Stack(os.environ.get("AWS_HOST", HOST), port and port + 1)
     except OSError:
         sys.exit(f"Port {port + 1}, for the AWS endpoint, is in use: choose others with PORT=…")
     enter(stack.endpoint, base_url)

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import boto3
 
@@ -46,7 +47,7 @@ def environment(endpoint: str, base_url: str) -> Mapping[str, str]:
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "NO_PROXY": "127.0.0.1,localhost",
+        "NO_PROXY": f"127.0.0.1,localhost,{urlsplit(endpoint).hostname}",
         "MEDIA_BUCKET": _BUCKET,
         "KEYS_TABLE": _TABLE,
         "INBOX_BUCKET": INBOX,

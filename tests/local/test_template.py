@@ -79,6 +79,6 @@ def test_moto_runs_it_but_for_what_it_can_not() -> None:
 
 def test_functions_that_sam_invokes_meet_the_local_service() -> None:
     told = json.loads((Path(template.__file__).parent / "env.json").read_text())["Parameters"]
-    local = environment("http://127.0.0.1:3001", "http://127.0.0.1:3000")
+    local = environment("http://172.17.0.1:3001", "http://127.0.0.1:3000")
 
     assert told == {name: local[name] for name in SETTINGS}
