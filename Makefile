@@ -73,8 +73,13 @@ built-arm64 built-x86_64: built-%: .venv/ready .tools/sam/ready core
 	@PATH="$(ZIG):$$PATH" $(MAKE) --no-print-directory -C functions cores
 	$(SAM) build --build-dir .aws-sam/$* --parameter-overrides Architecture=$*
 
+# sam publishes versions when the code changes, and not when parameters or the layer do.
+STAMP = stamp="$$(git describe --always --dirty) $$(date -u +%FT%TZ)"; \
+	for code in .aws-sam/build/*Function/imgdiff; do echo "$$stamp" > "$$code/deployed"; done
+
 .PHONY: deploy
 deploy: build ## build and deploy the stack to the AWS account at hand
+	@$(STAMP)
 	$(SAM) deploy --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
 
 # Values reach the command as words that neither make nor the shell reads: NAME='$$(rm -r .)' is a

@@ -22,7 +22,7 @@ _VALUES = {
     "InboxQueue.Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}",
     "InboxDeadLetters.Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{DEAD_LETTERS}",
     "ResultsBucket": RESULTS,
-    "BatchFunction.Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:imgdiff-batch",
+    "BatchFunction.Version": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:imgdiff-batch",
     "BatchConcurrency": str(AT_ONCE),
     "BatchToleratedFailurePercentage": "10",
 }

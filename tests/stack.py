@@ -28,11 +28,14 @@ def load(path: Path) -> dict[str, Any]:
     return template
 
 
-def transform(path: Path, **parameters: str) -> dict[str, Any]:
+def transform(
+    path: Path, *, code: str = _ARCHIVE, layer: str = _ARCHIVE, **parameters: str
+) -> dict[str, Any]:
     """Expand a SAM template and resolve its parameters and conditions.
 
     As in CloudFormation, a parameter's value is a string whatever its type, or a list of them.
-    References to resources and pseudo parameters stay.
+    References to resources and pseudo parameters stay. ``code`` and ``layer`` are the archives that
+    the functions' code and the layer's content were uploaded as.
     """
     template = load(path)
     unknown = parameters.keys() - template["Parameters"].keys()
@@ -43,8 +46,9 @@ def transform(path: Path, **parameters: str) -> dict[str, Any]:
         for name, parameter in template["Parameters"].items()
     }
     for resource in template["Resources"].values():
-        for code in {"CodeUri", "ContentUri"} & resource["Properties"].keys():
-            resource["Properties"][code] = f"s3://{_BUCKET}/{_ARCHIVE}"
+        for name, archive in (("CodeUri", code), ("ContentUri", layer)):
+            if name in resource["Properties"]:
+                resource["Properties"][name] = f"s3://{_BUCKET}/{archive}"
     session = boto3.Session(region_name=REGION)
     expanded = Translator({}, Parser(), boto_session=session).translate(template, dict(values))
 
@@ -76,11 +80,36 @@ def deploy(template: dict[str, Any]) -> dict[str, str]:
     with warnings.catch_warnings():
         # moto leaves HTTP APIs, alarms and bucket policies out of a stack.
         warnings.filterwarnings("ignore", r"Tried to parse AWS::\w+::\w+ but", UserWarning)
-        cloudformation.create_stack(StackName=_NAME, TemplateBody=json.dumps(template))
+        body = json.dumps(_without_aliases(template))
+        cloudformation.create_stack(StackName=_NAME, TemplateBody=body)
         [stack] = cloudformation.describe_stacks(StackName=_NAME)["Stacks"]
     if stack["StackStatus"] != "CREATE_COMPLETE":
         raise RuntimeError(f"the stack is {stack['StackStatus']}")
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def _without_aliases(template: dict[str, Any]) -> dict[str, Any]:
+    """The template with functions in place of their aliases, which moto has in no stack."""
+    resources = template["Resources"]
+    functions = {
+        name: resource["Properties"]["FunctionName"]["Ref"]
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::Lambda::Alias"
+    }
+    kept = {name: resource for name, resource in resources.items() if name not in functions}
+
+    def follow(node: Any) -> Any:
+        match node:
+            case {"Ref": str(name)} if name in functions:
+                return {"Fn::GetAtt": [functions[name], "Arn"]}
+            case dict():
+                return {key: follow(value) for key, value in node.items()}
+            case list():
+                return [follow(item) for item in node]
+        return node
+
+    followed: dict[str, Any] = follow({**template, "Resources": kept})
+    return followed
 
 
 def _holds(condition: dict[str, Any], values: dict[str, Any]) -> bool:

@@ -25,6 +25,8 @@ SETTINGS = (
 def resolved(node: Any) -> Any:
     """With what the local AWS calls its resources in place of references."""
     match node:
+        case {"Ref": str(name)} if name.startswith("BatchFunctionVersion"):
+            return template._VALUES["BatchFunction.Version"]
         case {"Ref": name} | {"Fn::Sub": name}:
             return reference(name)
         case {"Fn::GetAtt": [name, attribute]}:

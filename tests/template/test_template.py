@@ -138,7 +138,7 @@ ALLOWED = {
         ("logs:UpdateLogDelivery", "*"),
         ("xray:GetSamplingRules", "*"),
         ("xray:GetSamplingTargets", "*"),
-        ("lambda:InvokeFunction", "${BatchFunction.Arn}"),
+        ("lambda:InvokeFunction", "${BatchFunction.Arn}:*"),
         ("s3:AbortMultipartUpload", BATCHES),
         ("s3:GetObject", BATCHES),
         ("s3:ListMultipartUploadParts", BATCHES),
@@ -258,7 +258,7 @@ def test_only_this_api_may_invoke_the_function(stack: Stack) -> None:
     assert permissions
     for permission in permissions:
         granted = permission["Properties"]
-        assert granted["FunctionName"] == {"Ref": "ApiFunction"}
+        assert granted["FunctionName"] == {"Ref": "ApiFunctionAliaslive"}
         assert granted["Principal"] == "apigateway.amazonaws.com"
         assert {"Ref": "Api"} in granted["SourceArn"]["Fn::Sub"][1].values()
 
@@ -288,7 +288,7 @@ def test_routes(stack: Stack) -> None:
     for route, operation in routes.items():
         integration = operation["x-amazon-apigateway-integration"]
         assert integration["payloadFormatVersion"] == "2.0", route
-        assert "${ApiFunction.Arn}" in integration["uri"]["Fn::Sub"], route
+        assert "${ApiFunctionAliaslive}" in integration["uri"]["Fn::Sub"], route
     assert routes["x-amazon-apigateway-any-method", "/$default"]["isDefaultRoute"] is True
 
 
