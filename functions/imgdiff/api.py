@@ -13,9 +13,9 @@ from aws_lambda_powertools.logging import Logger, correlation_paths
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from imgdiff import memory
+from imgdiff import memory, snapshot
 from imgdiff.caller import Caller
-from imgdiff.composition import deadline, services
+from imgdiff.composition import deadline, prime, services
 from imgdiff.errors import ImgdiffError, InternalError, MethodNotAllowed, NotFound, about
 from imgdiff.fields import read_fields
 from imgdiff.keys import Key, authorize, identify, spend
@@ -55,6 +55,7 @@ metrics = Metrics()
 app = APIGatewayHttpResolver()
 
 memory.bound()
+snapshot.prepare(prime)
 
 
 def _serve(operation: Operation) -> Callable[[], HttpReply]:

@@ -39,6 +39,12 @@ def _session() -> botocore.session.Session:
     return botocore.session.get_session()
 
 
+def read_models(*services: str) -> None:
+    """Read what clients of AWS services are made of; credentials are left alone."""
+    for service in services:
+        _session().get_service_model(service)
+
+
 def client(service: str, deadline: Deadline, **config: Any) -> Any:
     """A client of an AWS service, for the function's own region and role.
 

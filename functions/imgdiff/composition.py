@@ -7,6 +7,7 @@ use.
 import os
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
+from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -215,3 +216,15 @@ deadline = Deadline()
 def services() -> Services:
     """The services of this process."""
     return Services(os.environ, deadline)
+
+
+def prime() -> None:
+    """Import what a first comparison takes, for a snapshot; adapters are made after it."""
+    for module in (
+        *("aws", "dynamo_keys", "event_bus", "fetch", "inputs", "pairs", "s3_media", "s3_objects"),
+        "engine.comparison",
+    ):
+        import_module(f"imgdiff.{module}")
+    from imgdiff.aws import read_models
+
+    read_models("dynamodb", "events", "s3")

@@ -217,4 +217,4 @@ def _media(media_id: str, links: Links) -> dict[str, Any]:
 
 
 # What a comparison tells by the same name.
-_FIGURES = tuple(Figures.__annotations__.keys() - {"findings"})
+_FIGURES = tuple(name for name in Figures.__annotations__ if name != "findings")

@@ -13,9 +13,9 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from imgdiff import memory
+from imgdiff import memory, snapshot
 from imgdiff.batch_runs import is_batch
-from imgdiff.composition import deadline, services
+from imgdiff.composition import deadline, prime, services
 from imgdiff.errors import StorageUnavailable
 from imgdiff.notices import Notice, notices
 from imgdiff.pairs import pair_of
@@ -30,6 +30,7 @@ _PROMPT_SECONDS = 30
 logger = Logger()
 metrics = Metrics()
 memory.bound()
+snapshot.prepare(prime)
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
