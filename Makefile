@@ -31,7 +31,7 @@ run: built-$(MACHINE) .tools/ric/ready
 endif
 
 .PHONY: test
-test: .venv/ready core .tools/oracles/ready ## run every test, offline
+test: .venv/ready core .tools/oracles/ready .tools/ric/ready ## run every test, offline
 	$(PYTHON) -m pytest -n auto
 
 # The service's own tests too, its functions as they were built.
@@ -82,12 +82,16 @@ deploy: build ## build and deploy the stack to the AWS account at hand
 	@$(STAMP)
 	$(SAM) deploy --parameter-overrides Architecture=$(ARCHITECTURE) $(PARAMETERS)
 
+.PHONY: delete
+delete: .venv/ready ## delete the stack with all its images, results and keys: CONFIRM=imgdiff [STACK=imgdiff]
+	@PYTHONPATH=functions $(PYTHON) -m tools.delete $(call option,--stack,STACK) $(call option,--confirm,CONFIRM)
+
 # Values reach the command as words that neither make nor the shell reads: NAME='$$(rm -r .)' is a
 # name like any other.
 KEYS = PYTHONPATH=functions $(PYTHON) -m tools.keys
 option = $(if $(value $2),$1='$(subst ','\'',$(value $2))')
 key_place = $(call option,--stack,STACK) $(call option,--local,LOCAL)
-unexport NAME PER_MINUTE PER_DAY EXPIRES BUCKET PREFIX STACK LOCAL GRACE
+unexport NAME PER_MINUTE PER_DAY EXPIRES BUCKET PREFIX STACK LOCAL GRACE CONFIRM
 
 .PHONY: key-create
 key-create: .venv/ready ## make a key: NAME=ci [PER_MINUTE=60] [PER_DAY=1000] [EXPIRES=2027-01-01] [BUCKET=… PREFIX=…]

@@ -1,5 +1,6 @@
 """What the stack is built from, grants, limits, protects and watches."""
 
+import ast
 import json
 import os
 import re
@@ -12,7 +13,9 @@ from typing import Any
 
 import boto3
 import pytest
+from aws_lambda_powertools.shared import constants
 
+from imgdiff import worker
 from imgdiff.operations import OPERATIONS
 from imgdiff.settings import Settings
 from tests.security.test_bombs import LARGEST_PAIR
@@ -25,6 +28,13 @@ ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME",
     "POWERTOOLS_METRICS_NAMESPACE",
     "POWERTOOLS_LOG_LEVEL",
+}
+
+# What Lambda itself sets.
+OF_LAMBDA = {
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
 }
 
 UNCHECKED_HASH = 0b01
@@ -349,6 +359,81 @@ def test_environment(stack: Stack, name: str) -> None:
     assert properties(stack, name)["Environment"]["Variables"].keys() == ENVIRONMENT
 
 
+def variables_read(source: str) -> set[str]:
+    """The variables of the environment that code names; ``*`` where it hands all of them on."""
+    tree = ast.parse(source)
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    named = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr="environ" | "environb" | "getenv") | ast.Name(id="environ"):
+                pass
+            case _:
+                continue
+        around = parents[node]
+        match around if not isinstance(around, ast.Attribute) else parents[around]:
+            case (
+                ast.Call(args=[ast.Constant(value=str(variable)), *_])
+                | ast.Subscript(slice=ast.Constant(value=str(variable)))
+                | ast.Compare(left=ast.Constant(value=str(variable)))
+            ):
+                named.add(variable)
+            case _:
+                named.add("*")
+    return named
+
+
+def test_reading_the_environment_is_found_however_it_is_written() -> None:
+    ways = """
+import os
+os.environ["A"], os.environ.get("B", ""), os.getenv("C"), "D" in os.environ, environ["E"]
+"""
+
+    assert variables_read(ways) == {*"ABCDE"}
+    assert variables_read("read(os.environ)") == {"*"}
+
+
+def test_code_reads_no_variable_but_settings_and_lambdas_own() -> None:
+    package = TEMPLATE.parent / "functions" / "imgdiff"
+    read = {
+        str(path.relative_to(package)): variables_read(path.read_text())
+        for path in package.rglob("*.py")
+    }
+
+    # All of them are handed to `Settings`, which `ENVIRONMENT` is made of, and by one module alone.
+    assert {name for name, variables in read.items() if "*" in variables} == {
+        "composition.py",
+        "settings.py",
+    }
+    assert {*OF_LAMBDA, "*"} == set().union(*read.values())
+
+
+def test_powertools_reads_what_is_set_for_it() -> None:
+    known = {value for value in vars(constants).values() if isinstance(value, str)}
+
+    assert {name for name in ENVIRONMENT if name.startswith("POWERTOOLS_")} <= known
+
+
+@pytest.mark.parametrize("bound", ["MinValue", "MaxValue"])
+@EVERY_FUNCTION
+def test_every_number_that_a_parameter_allows_is_a_setting(
+    source: Stack, name: str, bound: str
+) -> None:
+    numbers = {
+        parameter: str(rule[bound])
+        for parameter, rule in source["Parameters"].items()
+        if bound in rule
+    }
+    stack = transform(TEMPLATE, **numbers)
+    variables = properties(stack, name)["Environment"]["Variables"]
+
+    # Names and addresses of resources, which are texts then, are references here.
+    settings = Settings.from_env(
+        {each: value if isinstance(value, str) else "any" for each, value in variables.items()}
+    )
+    assert settings.max_image_bytes == int(numbers["MaxImageBytes"])
+
+
 @pytest.mark.parametrize("name", ["WorkerFunction", "BatchFunction"])
 def test_whom_nobody_called_links_to_the_api(name: str) -> None:
     [link, told] = [
@@ -395,6 +480,27 @@ def test_the_function_ends_before_the_api_gives_up_and_after_both_fetches(
     timeout = properties(stack, "ApiFunction")["Timeout"]
 
     assert 2 * source["Parameters"]["FetchTimeoutSeconds"]["MaxValue"] < timeout < 30
+
+
+def test_a_pair_of_the_inbox_has_the_time_of_both_fetches_and_ends_before_the_function(
+    source: Stack, stack: Stack
+) -> None:
+    fetch = source["Parameters"]["FetchTimeoutSeconds"]["MaxValue"]
+    timeout = properties(stack, "WorkerFunction")["Timeout"]
+
+    assert 2 * fetch < worker._PAIR_SECONDS < timeout - worker._REPLY_SECONDS
+
+
+def test_a_snapshot_is_of_functions_that_can_have_one_and_as_told(stack: Stack) -> None:
+    told = transform(TEMPLATE, SnapStart="PublishedVersions")
+
+    for name in ("ApiFunction", "WorkerFunction"):
+        assert properties(stack, name)["SnapStart"] == {"ApplyOn": "None"}
+        assert properties(told, name)["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+        assert "EphemeralStorage" not in properties(told, name)
+    # There is none with more than 512 MB of storage.
+    assert properties(told, "BatchFunction")["EphemeralStorage"]["Size"] > 512
+    assert "SnapStart" not in properties(told, "BatchFunction")
 
 
 @EVERY_FUNCTION
@@ -526,6 +632,17 @@ def test_the_core_needs_no_more_than_the_runtimes_libc(function: Path, machine: 
 EVERY_BUCKET = pytest.mark.parametrize("name", ["MediaBucket", "InboxBucket", "ResultsBucket"])
 
 
+def test_every_bucket_is_told_of_here_and_no_policy_lets_anyone_in(stack: Stack) -> None:
+    buckets = of_type(stack, "AWS::S3::Bucket").keys()
+    policies = of_type(stack, "AWS::S3::BucketPolicy")
+
+    assert buckets == {*EVERY_BUCKET.args[1]}
+    assert policies.keys() == {f"{name}Policy" for name in buckets}
+    for policy in policies.values():
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            assert statement["Effect"] == "Deny"
+
+
 @EVERY_BUCKET
 def test_a_bucket_is_private_and_encrypted(stack: Stack, name: str) -> None:
     bucket = properties(stack, name)
@@ -622,8 +739,15 @@ def test_every_log_group_forgets_as_told() -> None:
     assert {group["Properties"]["RetentionInDays"] for group in groups.values()} == {"7"}
     used = {properties(stack, name)["LoggingConfig"]["LogGroup"]["Ref"] for name in FUNCTIONS}
     assert len(used) == len(FUNCTIONS)
-    assert used < groups.keys()
-    assert stage["Properties"]["AccessLogSettings"]["DestinationArn"]["Fn::GetAtt"][0] in groups
+    others = {
+        stage["Properties"]["AccessLogSettings"]["DestinationArn"]["Fn::GetAtt"][0],
+        *(
+            destination["CloudWatchLogsLogGroup"]["LogGroupArn"]["Fn::GetAtt"][0]
+            for machine in of_type(stack, "AWS::StepFunctions::StateMachine").values()
+            for destination in machine["Properties"]["LoggingConfiguration"]["Destinations"]
+        ),
+    }
+    assert used | others == groups.keys()
 
 
 def test_alarms_watch_the_api_and_the_functions_the_queue_and_batches(stack: Stack) -> None:
