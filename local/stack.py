@@ -55,7 +55,6 @@ def environment(endpoint: str, base_url: str) -> Mapping[str, str]:
         "BATCH_STATE_MACHINE": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{MACHINE}",
         "MEDIA_BASE_URL": base_url,
         "OPENBLAS_NUM_THREADS": "1",
-        "POWERTOOLS_SERVICE_NAME": "imgdiff",
         "POWERTOOLS_METRICS_NAMESPACE": "imgdiff",
         "POWERTOOLS_METRICS_DISABLED": "true",
         "POWERTOOLS_LOG_LEVEL": "WARNING",

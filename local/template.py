@@ -18,6 +18,7 @@ AT_ONCE = 2
 _TEMPLATE = Path(__file__).parent.parent / "template.yaml"
 _VALUES = {
     "AWS::Partition": "aws",
+    "AWS::StackName": "imgdiff",
     "InboxBucket": INBOX,
     "InboxQueue.Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}",
     "InboxDeadLetters.Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{DEAD_LETTERS}",

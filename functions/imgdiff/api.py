@@ -13,7 +13,7 @@ from aws_lambda_powertools.logging import Logger, correlation_paths
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from imgdiff import memory, snapshot
+from imgdiff import memory, snapshot, stages
 from imgdiff.caller import Caller
 from imgdiff.composition import deadline, prime, services
 from imgdiff.errors import ImgdiffError, InternalError, MethodNotAllowed, NotFound, about
@@ -30,6 +30,7 @@ from imgdiff.operations import (
 )
 from imgdiff.replies import BatchReply, Reply, body
 from imgdiff.submission import Submission, read_submission
+from imgdiff.telemetry import tell
 
 type HttpReply = Response[str] | Response[bytes]
 
@@ -67,7 +68,8 @@ def _serve(operation: Operation) -> Callable[[], HttpReply]:
             _body(),
             max_bytes=MAX_INLINE_BYTES,
         )
-        key = authorize(_key(submission), services().keys, now=int(time.time()))
+        with stages.timed("Key"):
+            key = authorize(_key(submission), services().keys, now=int(time.time()))
         fields = read_fields(operation.fields, submission)
         links = _links()
         answer = operation.run(fields, _caller(key, links), links)
@@ -239,7 +241,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     request_id = event["requestContext"]["requestId"]
     reply["headers"].update(_EVERY_REPLY, **{"x-request-id": request_id})
     logger.info("answered", status=reply["statusCode"], route=event["routeKey"])
-    metrics.flush_metrics()
-    # Where metrics are switched off, flushing leaves them to pile up.
-    metrics.clear_metrics()
+    tell(metrics)
     return reply

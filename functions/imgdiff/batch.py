@@ -10,6 +10,7 @@ from imgdiff import memory
 from imgdiff.batch_runs import Batch
 from imgdiff.composition import deadline, services
 from imgdiff.results import verdict
+from imgdiff.telemetry import tell
 
 # What is left for the reply itself when Lambda would end the function.
 _REPLY_SECONDS = 1
@@ -49,9 +50,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             logger.info("summarised", **answer)
         case task:
             raise ValueError(task)
-    metrics.flush_metrics()
-    # Where metrics are switched off, flushing leaves them to pile up.
-    metrics.clear_metrics()
+    tell(metrics)
     return answer
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from imgdiff.fields import ImageInput
 from imgdiff.formats import Format
 from imgdiff.media import Media, Place
+from imgdiff.stages import storing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,4 +40,5 @@ class Caller:
         """Store an image and return its id, unless it is to be answered itself and fits."""
         if inline and len(content) <= self.max_inline_bytes:
             return None
-        return self.media.put(content, kind, self.place)
+        with storing(content):
+            return self.media.put(content, kind, self.place)

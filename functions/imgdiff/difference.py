@@ -1,10 +1,12 @@
 """The use case of ``/imgdiff``: two images in, figures and a difference image out."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
+from imgdiff import stages
 from imgdiff.engine.options import FORMATS_OF, Fit, Metric, Options, Style
 from imgdiff.errors import InvalidField, about
 from imgdiff.fields import ImageInput, ImgdiffFields
@@ -60,10 +62,13 @@ def difference(fields: ImgdiffFields, client: Client) -> Difference:
     if fields.blob and fields.style == "none":
         raise InvalidField("none makes no image that blob could answer", field="style")
     options = _options(fields)
+    arrivals = []
 
     def read_named(name: str, image: ImageInput) -> bytes:
         with about(name):
-            return client.read(image)
+            content = stages.read(client.read, image)
+        arrivals.append(time.perf_counter())
+        return content
 
     with ThreadPoolExecutor(3) as pool:
         source = pool.submit(read_named, "src", fields.src)
@@ -80,6 +85,8 @@ def difference(fields: ImgdiffFields, client: Client) -> Difference:
             max_pixels=client.max_pixels,
             names=("src", "target"),
         )
+    stages.note("CompareMilliseconds", 1000 * (time.perf_counter() - max(arrivals)))
+    stages.note("Diff", comparison.diff)
     verdict = judge(comparison, fields)
     image = comparison.image
     media_id = client.keep(image, options.format, inline=fields.blob) if image else None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from imgdiff import stages
 from imgdiff.caller import Caller
 from imgdiff.errors import InvalidField, TooLarge, about
 from imgdiff.fields import CropFields, ResizeFields, StoreFields, Upload
@@ -39,7 +40,7 @@ def store(fields: StoreFields, caller: Caller) -> Image:
     if not fields.url:
         raise InvalidField("is required, or the address of an image as url", field="file")
     with about("file" if isinstance(fields.url, Upload) else "url"):
-        found = identify(caller.read(fields.url), max_pixels=caller.max_pixels)
+        found = identify(stages.read(caller.read, fields.url), max_pixels=caller.max_pixels)
     media_id = caller.keep(found.content, found.format, inline=False)
     return Image(found.content, found.format, found.width, found.height, media_id)
 
@@ -62,7 +63,7 @@ def edit(fields: ResizeFields | CropFields, caller: Caller) -> Image:
     if not width:
         raise InvalidField("is required, or height, or both", field="width")
     with about("file" if isinstance(fields.img, Upload) else "img"):
-        data = caller.read(fields.img)
+        data = stages.read(caller.read, fields.img)
         match fields:
             case ResizeFields():
                 made = resize(data, width, height, max_pixels=caller.max_pixels)

@@ -10,6 +10,7 @@ from imgdiff.fields import ImageInput, ImgdiffFields, read_fields
 from imgdiff.formats import PNG, Format
 from imgdiff.media import ID_METADATA, Links, result_id
 from imgdiff.replies import body, of_difference
+from imgdiff.stages import storing
 from imgdiff.submission import Submission
 
 type Document = dict[str, Any]
@@ -56,7 +57,8 @@ class ResultClient:
         """Put the picture and return its id; it is never answered itself."""
         del inline
         key = f"{self.name}.{kind.extension}"
-        self.put(key, content, kind.content_type, {ID_METADATA: self.secret})
+        with storing(content):
+            self.put(key, content, kind.content_type, {ID_METADATA: self.secret})
         return result_id(self.secret, key)
 
 

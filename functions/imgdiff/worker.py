@@ -19,6 +19,7 @@ from imgdiff.composition import deadline, prime, services
 from imgdiff.errors import StorageUnavailable
 from imgdiff.notices import Notice, notices
 from imgdiff.pairs import pair_of
+from imgdiff.telemetry import tell
 
 # As long as a request of the API may take.
 _PAIR_SECONDS = 28
@@ -51,9 +52,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     else:
         _handle(event, context, arrived=time.time(), repeated=False)
         answer = {}
-    metrics.flush_metrics()
-    # Where metrics are switched off, flushing leaves them to pile up.
-    metrics.clear_metrics()
+    tell(metrics)
     return answer
 
 

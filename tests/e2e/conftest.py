@@ -1,5 +1,6 @@
 """The stack as it was built, under Lambda's own runtime, beside an embedded AWS."""
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +17,8 @@ from local import stack
 from local.runtime import BUILT, Emulator, Function, built
 from local.workers import Event
 
+ROOT = Path(__file__).parents[2]
+EVENTS = {path.stem: path for path in (ROOT / "events").glob("*.json")}
 BASE_URL = "http://127.0.0.1:3000"
 OURS = Path(__file__).parent / "functions"
 
@@ -36,6 +39,11 @@ class Runtime:
     def log(self) -> str:
         self.file.seek(0)
         return self.file.read()
+
+
+def load(name: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads(EVENTS[name].read_text())
+    return event
 
 
 class Start(Protocol):
@@ -100,3 +108,23 @@ def ours(declared: Callable[[str], Function]) -> Callable[..., Function]:
         return replace(function, **changes)
 
     return made
+
+
+@pytest.fixture(scope="module")
+def what_events_name(aws: dict[str, str]) -> None:
+    """The state machine, the pair and the batch that events tell of."""
+    del aws
+    boto3.client("stepfunctions").create_state_machine(
+        name=stack.MACHINE,
+        definition=json.dumps({"StartAt": "Any", "States": {"Any": {"Type": "Pass", "End": True}}}),
+        roleArn=f"arn:aws:iam::{stack.ACCOUNT}:role/any",
+    )
+    s3 = boto3.client("s3")
+    for side in ("source", "target"):
+        file = (ROOT / "samples" / f"page-{side}.png").read_bytes()
+        s3.put_object(Bucket=stack.INBOX, Key=f"{side}/page.png", Body=file)
+    event = load("batch-compare")
+    lines = [json.dumps(item) for item in event["items"] if "src" in item]
+    s3.put_object(Bucket=stack.INBOX, Key="batches/example.jsonl", Body="\n".join([*lines, "{"]))
+    current = json.dumps({"run": event["batch"]["run"], "modified": ""})
+    s3.put_object(Bucket=stack.RESULTS, Key="batches/example/run.json", Body=current)

@@ -2,22 +2,20 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from types_boto3_s3 import S3Client
 
 from local import stack
 from local.runtime import Function
-from tests.e2e.conftest import Runtime, Start
+from tests.e2e.conftest import EVENTS, Runtime, Start, load
 from tests.integration.test_events import STATUSES
 
-EVENTS = {path.stem: path for path in (Path(__file__).parents[2] / "events").glob("*.json")}
 WAYS: dict[str, dict[str, Any]] = {"s3": {}, "eventbridge": {}, "sqs": {"batchItemFailures": []}}
 TASKS = ("prepare", "compare", "summarise")
-SAMPLES = Path(__file__).parents[2] / "samples"
+
+pytestmark = pytest.mark.usefixtures("what_events_name")
 
 
 @pytest.fixture(scope="module")
@@ -31,31 +29,6 @@ def runtimes(declared: Callable[[str], Function], start: Start) -> Callable[[str
         return running[name]
 
     return of
-
-
-@pytest.fixture(scope="module", autouse=True)
-def what_events_name(aws: dict[str, str]) -> None:
-    """The state machine, the pair and the batch that events tell of."""
-    del aws
-    boto3.client("stepfunctions").create_state_machine(
-        name=stack.MACHINE,
-        definition=json.dumps({"StartAt": "Any", "States": {"Any": {"Type": "Pass", "End": True}}}),
-        roleArn=f"arn:aws:iam::{stack.ACCOUNT}:role/any",
-    )
-    s3 = boto3.client("s3")
-    for side in ("source", "target"):
-        file = (SAMPLES / f"page-{side}.png").read_bytes()
-        s3.put_object(Bucket=stack.INBOX, Key=f"{side}/page.png", Body=file)
-    event = load("batch-compare")
-    lines = [json.dumps(item) for item in event["items"] if "src" in item]
-    s3.put_object(Bucket=stack.INBOX, Key="batches/example.jsonl", Body="\n".join([*lines, "{"]))
-    current = json.dumps({"run": event["batch"]["run"], "modified": ""})
-    s3.put_object(Bucket=stack.RESULTS, Key="batches/example/run.json", Body=current)
-
-
-def load(name: str) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads(EVENTS[name].read_text())
-    return event
 
 
 @pytest.mark.parametrize(("name", "status"), STATUSES.items())

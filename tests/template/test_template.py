@@ -769,9 +769,11 @@ def test_alarms_watch_the_api_and_the_functions_the_queue_and_batches(stack: Sta
         ("AWS/Lambda", "Errors", "Sum", ("FunctionName", "${ApiFunction}")),
         ("AWS/Lambda", "Throttles", "Sum", ("FunctionName", "${ApiFunction}")),
         ("AWS/Lambda", "Errors", "Sum", ("FunctionName", "${WorkerFunction}")),
+        ("AWS/Lambda", "Errors", "Sum", ("FunctionName", "${BatchFunction}")),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", ("QueueName", dead)),
         ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", ("QueueName", waiting)),
         ("AWS/States", "ExecutionsFailed", "Sum", ("StateMachineArn", "${BatchStateMachine}")),
+        ("AWS/States", "ExecutionsTimedOut", "Sum", ("StateMachineArn", "${BatchStateMachine}")),
     }
     assert {alarm["TreatMissingData"] for alarm in alarms} == {"notBreaching"}
 
@@ -848,6 +850,7 @@ def test_every_output_is_described(stack: Stack) -> None:
     assert stack["Outputs"].keys() == {
         "ApiUrl",
         "ApiFunctionName",
+        "DashboardUrl",
         "MediaBucketName",
         "KeysTableName",
         "WorkerFunctionArn",

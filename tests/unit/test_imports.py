@@ -26,7 +26,8 @@ PACKAGES = {"aws_lambda_powertools", "botocore", "imgdiff", "jmespath", "typing_
 OWN = {
     *("api", "caller", "composition", "deadline", "difference", "errors", "fields", "formats"),
     *("images", "keys", "media", "memory", "operations", "replies", "settings", "submission"),
-    *("engine", "engine.options", "engine.rectangle", "snapshot", "tolerance"),
+    *("engine", "engine.options", "engine.rectangle", "snapshot", "stages"),
+    *("telemetry", "tolerance"),
 }
 HEAVY = {
     "numpy",
