@@ -52,6 +52,7 @@ def delete(stack: str, confirmed: str) -> Iterator[str]:
         told = _DELETE[kind](name)
         if told:
             yield told
+    yield f"nothing is left of {stack}, but its code in the bucket that sam keeps for every stack"
 
 
 def _find(cloudformation: Any, name: str) -> dict[str, Any]:
@@ -76,7 +77,10 @@ def _kept(cloudformation: Any, stack_id: str) -> list[tuple[str, str]]:
         (resource["ResourceType"], resource["PhysicalResourceId"])
         for page in pages
         for resource in page["StackResourceSummaries"]
-        if resource["ResourceType"] in _DELETE and resource["ResourceStatus"] != _GONE
+        if resource["ResourceType"] in _DELETE
+        # What was never made has no name.
+        and "PhysicalResourceId" in resource
+        and resource["ResourceStatus"] != _GONE
     ]
 
 
