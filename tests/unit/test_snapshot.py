@@ -4,7 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -108,18 +111,22 @@ for _ in range(2):
 """
 
 
+def environment(kind: str) -> dict[str, str]:
+    """What a function is started with."""
+    return {
+        **ENVIRONMENT,
+        "PYTHONPATH": os.pathsep.join([ENVIRONMENT["PYTHONPATH"], *map(str, _RUNTIME)]),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": kind,
+        "POWERTOOLS_METRICS_DISABLED": "true",
+        "POWERTOOLS_LOG_LEVEL": "ERROR",
+    }
+
+
 def run(code: str, *arguments: str, kind: str = "snap-start", **environ: str) -> list[Any]:
-    """What code writes of a function that has started, the last lines as JSON."""
+    """What code writes of a function that has started, lines of JSON."""
     result = subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        env={
-            **ENVIRONMENT,
-            "PYTHONPATH": os.pathsep.join([ENVIRONMENT["PYTHONPATH"], *map(str, _RUNTIME)]),
-            "AWS_LAMBDA_INITIALIZATION_TYPE": kind,
-            "POWERTOOLS_METRICS_DISABLED": "true",
-            "POWERTOOLS_LOG_LEVEL": "ERROR",
-            **environ,
-        },
+        env={**environment(kind), **environ},
         capture_output=True,
         text=True,
         check=True,
@@ -185,3 +192,52 @@ def test_the_bound_on_memory_is_in_it() -> None:
     [bound] = run("import sys\n" + START + limit, "api", AWS_LAMBDA_FUNCTION_MEMORY_SIZE="1000")
 
     assert bound == [943_718_400] * 2
+
+
+@pytest.mark.parametrize("kind", ["snap-start", "on-demand"])
+def test_lambdas_own_runtime_has_it_made_before_it_asks_for_the_snapshot(kind: str) -> None:
+    asked: Queue[tuple[str, Any]] = Queue()
+    event = (ROOT / "events" / "health.json").read_bytes()
+
+    class RuntimeApi(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            numpy = "/numpy/" in Path(f"/proc/{runtime.pid}/maps").read_text()
+            asked.put((self.path.removeprefix("/2018-06-01/runtime/"), numpy))
+            self.answer(200, event)
+
+        def do_POST(self) -> None:
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            asked.put((self.path.removeprefix("/2018-06-01/runtime/"), json.loads(content)))
+            self.answer(202, b"")
+
+        def answer(self, status: int, content: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Lambda-Runtime-Aws-Request-Id", "one")
+            self.send_header("Lambda-Runtime-Deadline-Ms", "4102444800000")
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), RuntimeApi) as server:
+        Thread(target=server.serve_forever).start()
+        environ = environment(kind) | {
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_address[1]}"
+        }
+        command = [sys.executable, "-m", "awslambdaric", "imgdiff.api.lambda_handler"]
+        with subprocess.Popen(command, env=environ) as runtime:
+            try:
+                found = [asked.get(timeout=60) for _ in range(3 if kind == "snap-start" else 2)]
+            finally:
+                runtime.kill()
+                server.shutdown()
+
+    *before, (answered, reply) = found
+    snapshot = [("restore/next", True)] if kind == "snap-start" else []
+    assert before == [*snapshot, ("invocation/next", kind == "snap-start")]
+    assert (answered, reply["statusCode"]) == ("invocation/one/response", 200)
