@@ -84,7 +84,8 @@ deploy: build ## build and deploy the stack to the AWS account at hand
 
 .PHONY: delete
 delete: .venv/ready ## delete the stack with all its images, results and keys: CONFIRM=imgdiff [STACK=imgdiff]
-	@PYTHONPATH=functions $(PYTHON) -m tools.delete $(call option,--stack,STACK) $(call option,--confirm,CONFIRM)
+	@PYTHONPATH=functions $(PYTHON) -m tools.delete \
+		$(call option,--stack,STACK) $(call option,--confirm,CONFIRM)
 
 # Values reach the command as words that neither make nor the shell reads: NAME='$$(rm -r .)' is a
 # name like any other.

@@ -185,4 +185,4 @@ def test_make_passes_the_confirmation_on() -> None:
         check=True,
     )
 
-    assert result.stdout.endswith("-m tools.delete --stack='other' --confirm='$(touch made)'\n")
+    assert result.stdout.endswith("--stack='other' --confirm='$(touch made)'\n")

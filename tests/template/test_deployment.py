@@ -89,7 +89,7 @@ def test_nothing_else_is_published_by_itself(stack: Stack, changed: dict[str, st
 
 
 def test_every_deployment_changes_the_code_of_every_function(tmp_path: Path) -> None:
-    recipe = make(".", "--dry-run", "deploy", "PARAMETERS=MemorySize=3008")
+    recipe = make(".", "--dry-run", "deploy")
     [stamp] = [line for line in recipe.splitlines() if line.startswith("stamp=")]
     folders = [tmp_path / ".aws-sam" / "build" / name / "imgdiff" for name in FUNCTIONS]
     for folder in folders:
@@ -121,6 +121,13 @@ def test_callers_meet_the_alias_and_never_what_is_not_published(stack: Stack) ->
 
 
 # Deployments
+
+
+def test_every_kind_of_deployment_is_known_to_be_gradual_or_not(source: Stack) -> None:
+    told = {kind: rule["Gradual"] for kind, rule in source["Mappings"]["DeploymentTypes"].items()}
+
+    assert told == {"AllAtOnce": "false", **dict.fromkeys(GRADUAL, "true")}
+    assert source["Parameters"]["DeploymentType"]["AllowedValues"] == list(told)
 
 
 def test_all_at_once_takes_nothing_of_codedeploy(stack: Stack) -> None:
