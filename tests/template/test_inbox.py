@@ -159,6 +159,16 @@ def test_a_batch_is_compared_in_pieces_as_many_at_once_as_told() -> None:
     assert compare["ResultWriter"]["Parameters"]["Bucket"] == "${ResultsBucket}"
 
 
+def test_a_task_and_its_repetitions_end_before_the_batch_does(stack: Stack) -> None:
+    timeout = properties(stack, "BatchFunction")["Timeout"]
+    machine = definition(stack)
+    attempts = max(
+        1 + retry["MaxAttempts"] for state in states(machine) for retry in state.get("Retry", ())
+    )
+
+    assert attempts * timeout < machine["TimeoutSeconds"]
+
+
 def test_a_batch_is_summed_up_whatever_became_of_its_pieces(stack: Stack) -> None:
     compare = definition(stack)["States"]["Compare"]
 
