@@ -121,7 +121,7 @@ bench-request: .venv/ready core ## measure the parts of a warm request
 	PYTHONPATH=functions $(PYTHON) -m benchmarks.request
 
 .PHONY: bench-cold-start
-bench-cold-start: build .tools/ric/ready .tools/naive/ready ## measure cold starts, beside a naive handler's
+bench-cold-start: built-$(MACHINE) .tools/ric/ready .tools/naive/ready ## measure cold starts, beside a naive handler's
 	PYTHONPATH=functions $(PYTHON) -m benchmarks.cold_start
 
 unexport PAIRS

@@ -7,77 +7,31 @@ make, each in a fresh process of Lambda's own runtime client and interface emula
 import argparse
 import compileall
 import io
-import json
-import os
-import platform
 import random
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
-import boto3
-import urllib3
 from PIL import Image
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from imgdiff.media import new_id
-from local.stack import KEY, Stack, enter, fill
+from benchmarks import runtime
+from local.runtime import CLIENT, Emulator, Function
+from local.workers import Event, FunctionFailed
 
-ROOT = Path(__file__).parents[1]
-BUILT = ROOT / ".aws-sam" / "build"
-TOOLS = ROOT / ".tools"
-RUNTIME = TOOLS / "ric" / "bin" / "python"
-MACHINE = {"x86_64": ("x86_64", "X8664"), "aarch64": ("arm64", "Arm64")}[platform.machine()]
-EMULATOR = next(
-    TOOLS.glob(f"sam/lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{MACHINE[0]}"),
-    Path("aws-lambda-rie"),
-)
-
-BASE_URL = "https://images.example.com"
+NAIVE = Path(__file__).parents[1] / ".tools" / "naive"
 ROUTES = ("/health", "/imgdiff")
-_INIT = re.compile(r"INIT REPORT\(durationMs: ([\d.]+)\)")
 _IMPORT = re.compile(r"import time: +(\d+) \| +\d+ \| +(\S+)")
 _IMPORT_RUNS = 3
 _MARK = "next part"
 
-type Event = dict[str, Any]
 type Milliseconds = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Function:
-    """A function to start: where it and its packages lie, its handler and its own variables."""
-
-    name: str
-    path: tuple[Path, ...]
-    handler: str
-    variables: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The variables that it runs with; bytecode can't be written on Lambda either."""
-        return {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(map(str, self.path)),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "AWS_LAMBDA_FUNCTION_NAME": "imgdiff",
-            "AWS_LAMBDA_LOG_FORMAT": "JSON",
-            "POWERTOOLS_LOG_LEVEL": "INFO",
-            "POWERTOOLS_METRICS_DISABLED": "false",
-            **self.variables,
-        }
 
 
 @dataclass(frozen=True)
@@ -88,11 +42,9 @@ class Start:
     answered: float
 
 
-def functions(folder: Path) -> list[Function]:
-    """The functions that are compared, the last of them the measure of the others."""
-    layer, function = BUILT / f"Dependencies{MACHINE[1]}" / "python", BUILT / "ApiFunction"
-    bare = (_without_bytecode(function, folder), _without_bytecode(layer, folder))
-    handler, variables = _declared()
+def functions(whole: Function, folder: Path) -> dict[str, Function]:
+    """The functions that are compared, by name, the last of them the measure of the others."""
+    [layer] = whole.packages
     nothing, naive = folder / "nothing", folder / "naive"
     for place in (nothing, naive):
         place.mkdir()
@@ -101,25 +53,24 @@ def functions(folder: Path) -> list[Function]:
     )
     shutil.copy(Path(__file__).with_name("naive_handler.py"), naive)
     compiled = (shutil.copytree(naive, folder / "compiled"), folder / "packages")
-    shutil.copytree(TOOLS / "naive", compiled[1])
+    shutil.copytree(NAIVE, compiled[1])
     for place in compiled:
         compileall.compile_dir(place, quiet=1)
-    return [
-        Function("A handler that does nothing", (nothing,), "nothing.lambda_handler"),
-        Function("imgdiff as built", (function, layer), handler, variables),
-        Function("imgdiff without bytecode", bare, handler, variables),
-        Function("A tutorial's with bytecode", compiled, "naive_handler.lambda_handler"),
-        Function("A tutorial's", (naive, TOOLS / "naive"), "naive_handler.lambda_handler"),
-    ]
-
-
-def _declared() -> tuple[str, dict[str, str]]:
-    """The handler and those variables that the template gives as they are, not by parameters."""
-    template = yaml_parse((BUILT / "template.yaml").read_text())
-    declared = template["Resources"]["ApiFunction"]["Properties"]
-    variables = declared["Environment"]["Variables"]
-    return declared["Handler"], {
-        name: value for name, value in variables.items() if isinstance(value, str)
+    tutorials = replace(
+        whole, handler="naive_handler.lambda_handler", code=naive, packages=(NAIVE,)
+    )
+    return {
+        "A handler that does nothing": replace(
+            whole, handler="nothing.lambda_handler", code=nothing, packages=()
+        ),
+        "imgdiff as built": whole,
+        "imgdiff without bytecode": replace(
+            whole,
+            code=_without_bytecode(whole.code, folder),
+            packages=(_without_bytecode(layer, folder),),
+        ),
+        "A tutorial's with bytecode": replace(tutorials, code=compiled[0], packages=(compiled[1],)),
+        "A tutorial's": tutorials,
     }
 
 
@@ -129,103 +80,56 @@ def _without_bytecode(built: Path, folder: Path) -> Path:
     return copy
 
 
-def store_images() -> list[str]:
-    """Store two small images that differ, and return their links."""
+def events() -> dict[str, Event]:
+    """An event for every route, that of `/imgdiff` with two small images that differ."""
     pixels = bytearray(random.Random(1).randbytes(64 * 64 * 3))  # noqa: S311 - not for secrets
     links = []
     for _ in range(2):
         file = io.BytesIO()
         Image.frombytes("RGB", (64, 64), bytes(pixels)).save(file, "PNG")
-        media_id = new_id("png")
-        boto3.client("s3").put_object(
-            Bucket=os.environ["MEDIA_BUCKET"], Key=f"media/{media_id}", Body=file.getvalue()
-        )
-        links.append(f"{BASE_URL}/media/{media_id}")
+        links.append(runtime.store(file.getvalue(), "png"))
         pixels[:600] = bytes(600)
-    return links
-
-
-def events(links: list[str]) -> dict[str, Event]:
-    """An event for every route."""
-    health = json.loads((ROOT / "events" / "health.json").read_text())
-    imgdiff = json.loads((ROOT / "events" / "imgdiff.json").read_text())
-    query = {"src": links[0], "target": links[1], "key": KEY}
-    imgdiff |= {"rawQueryString": urlencode(query), "queryStringParameters": query}
-    return {"/health": health, "/imgdiff": imgdiff}
+    return {"/health": runtime.health(), "/imgdiff": runtime.imgdiff(*links)}
 
 
 def start(function: Function, event: Event) -> Start:
     """Start the runtime and ask it once; the emulator starts it when the first event comes."""
     with tempfile.TemporaryFile("w+") as log:
-        with _emulator(function, log) as address:
-            body = json.dumps(event)
-            started = time.perf_counter()
-            reply = urllib3.request("POST", address, body=body, retries=False, timeout=60)
-            answered = 1000 * (time.perf_counter() - started)
+        emulator = Emulator(function, log)
+        started = time.perf_counter()
+        try:
+            answer = emulator.run(event)
+        except FunctionFailed as failed:
+            answer = failed.answer
+        answered = 1000 * (time.perf_counter() - started)
+        emulator.stop()
         log.seek(0)
         written = log.read()
-    init = _INIT.search(written)
-    if not init or reply.json().get("statusCode") != 200:
-        sys.exit(f"{function.name} failed: {reply.data!r}\n{written}")
-    return Start(float(init[1]), answered)
+    if answer.get("statusCode") != 200:
+        sys.exit(f"{function.handler} answered {answer}\n{written}")
+    return Start(runtime.init_milliseconds(written), answered)
 
 
-@contextmanager
-def _emulator(function: Function, log: Any) -> Iterator[str]:
-    own, runtime = _free_port(), _free_port()
-    command: list[str | Path] = [
-        *(EMULATOR, "--log-level", "info"),
-        *("--runtime-interface-emulator-address", f"127.0.0.1:{own}"),
-        *("--runtime-api-address", f"127.0.0.1:{runtime}"),
-        *(RUNTIME, "-m", "awslambdaric", function.handler),
-    ]
-    with subprocess.Popen(
-        command, env=function.environment, cwd=function.path[0], stdout=log, stderr=log
-    ) as process:
-        try:
-            _wait_for(own)
-            yield f"http://127.0.0.1:{own}/2015-03-31/functions/function/invocations"
-        finally:
-            process.terminate()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-
-
-def measure(compared: list[Function], asked: dict[str, Event], runs: int) -> None:
+def measure(compared: dict[str, Function], asked: dict[str, Event], runs: int) -> None:
     """Print what every function's starts take, the functions in turn."""
     taken: dict[tuple[str, str], list[Start]] = defaultdict(list)
     for run in range(runs + 1):
-        for function in compared:
+        for name, function in compared.items():
             for route in ROUTES:
                 found = start(function, asked[route])
                 if run:  # the first fills the disk's cache
-                    taken[function.name, route].append(found)
+                    taken[name, route].append(found)
     median = {
-        function.name: [
-            statistics.median(start.init for start in taken[function.name, "/health"]),
-            *(statistics.median(s.answered for s in taken[function.name, r]) for r in ROUTES),
+        name: [
+            statistics.median(start.init for start in taken[name, "/health"]),
+            *(statistics.median(s.answered for s in taken[name, route]) for route in ROUTES),
         ]
-        for function in compared
+        for name in compared
     }
     print(f"\nFrom the start of the runtime, ms, medians of {runs}; beside the last one:\n")
     print(f"| | Handler imported | {' | '.join(f'First `{route}`' for route in ROUTES)} |")
     print("|---|--:|--:|--:|")
-    last = median[compared[-1].name]
+    *_, last = median.values()
     for name, figures in median.items():
         cells = (f"{ms:.0f} ({ms / of:.2f})" for ms, of in zip(figures, last, strict=True))
         print(f"| {name} | {' | '.join(cells)} |")
@@ -245,8 +149,9 @@ lambda_handler({asked["/imgdiff"]!r}, SimpleNamespace(
 ))
 """
     found = subprocess.run(
-        [RUNTIME, "-X", "importtime", "-c", code],
+        [CLIENT, "-X", "importtime", "-c", code],
         env=function.environment,
+        cwd=function.code,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -265,10 +170,10 @@ def _by_package(report: str) -> Milliseconds:
     return times
 
 
-def list_imports(compared: list[Function], asked: dict[str, Event]) -> None:
+def list_imports(compared: dict[str, Function], asked: dict[str, Event]) -> None:
     """Print where the time of imports goes."""
     columns = []
-    for function in compared:
+    for function in compared.values():
         runs = [imports(function, asked) for _ in range(_IMPORT_RUNS)]
         columns += [
             {name: statistics.median(run.get(name, 0.0) for run in part) for name in part[0]}
@@ -277,9 +182,7 @@ def list_imports(compared: list[Function], asked: dict[str, Event]) -> None:
     names = {name for column in columns for name in column}
     names = {name for name in names if any(column.get(name, 0) >= 1 for column in columns)}
     print("\nOf which imports, by package without what it imports in turn, ms:\n")
-    titles = (
-        f"{function.name}, {phase}" for function in compared for phase in ("handler", "`/imgdiff`")
-    )
+    titles = (f"{name}, {phase}" for name in compared for phase in ("handler", "`/imgdiff`"))
     print(f"| | {' | '.join(titles)} |")
     print("|---|" + "--:|" * len(columns))
     for name in sorted(names, key=lambda name: -sum(column.get(name, 0) for column in columns)):
@@ -292,15 +195,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cold_start", description=__doc__)
     parser.add_argument("--runs", type=int, default=9, help="starts of each function and route")
     runs: int = parser.parse_args().runs
-    stack = Stack("127.0.0.1", 0)
-    enter(stack.endpoint, BASE_URL)
-    fill()
-    asked = events(store_images())
-    with tempfile.TemporaryDirectory() as folder:
-        compared = functions(Path(folder))
+    with runtime.function() as whole, tempfile.TemporaryDirectory() as folder:
+        asked = events()
+        compared = functions(whole, Path(folder))
         measure(compared, asked, runs)
-        list_imports([compared[1], compared[-1]], asked)
-    stack.stop()
+        both = ("imgdiff as built", "A tutorial's")
+        list_imports({name: compared[name] for name in both}, asked)
 
 
 if __name__ == "__main__":
