@@ -124,6 +124,12 @@ bench-request: .venv/ready core ## measure the parts of a warm request
 bench-cold-start: built-$(MACHINE) .tools/ric/ready .tools/naive/ready ## measure cold starts, beside a naive handler's
 	PYTHONPATH=functions $(PYTHON) -m benchmarks.cold_start
 
+unexport MEMORY
+
+.PHONY: bench-cost
+bench-cost: built-$(MACHINE) .tools/ric/ready ## measure what calls take and cost by memory: [MEMORY=512,1769]
+	PYTHONPATH=functions $(PYTHON) -m benchmarks.cost $(call option,--memory,MEMORY)
+
 unexport PAIRS
 
 .PHONY: bench-inbox

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import report, workloads
+from benchmarks import cost_report, report, workloads
 from benchmarks.contenders import ONE_THREAD, Run, contenders
+from benchmarks.cost_report import Figures, cheapest, fastest, gb_seconds, usd_per_million, verdict
+from benchmarks.cpu_share import limit
 from benchmarks.goals import FAMILIES, GOALS, outcomes
 from benchmarks.race import Disagreement, Result, affordable, agree, schedule, summary
 
@@ -120,3 +122,74 @@ def test_a_table_begins_with_the_fastest() -> None:
     assert lines[2] == "| odiff server | 500 | 0.50 | 1,000 | 1.00 | 1.00 | 1 | 3 |"
     assert lines[3].startswith(f"| **{ONE_THREAD}** | 1,000 | 1.00 |")
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_a_call_is_billed_by_memory_and_whole_milliseconds() -> None:
+    assert gb_seconds(1024, 500) == 0.5
+    assert gb_seconds(512, 500) == 0.25
+    assert gb_seconds(1024, 499.01) == 0.5
+
+
+@pytest.mark.parametrize(("architecture", "usd"), [("arm64", 6.8667), ("x86_64", 8.53335)])
+def test_a_million_calls_are_gb_seconds_and_requests(architecture: str, usd: float) -> None:
+    assert usd_per_million(architecture, 1024, 500) == pytest.approx(usd)
+
+
+def test_more_memory_is_cheaper_where_it_takes_less_than_its_share_of_the_time() -> None:
+    assert cheapest({512: 1000, 1024: 499, 2048: 251}) == 1024
+    assert cheapest({512: 1000, 1024: 501, 2048: 300}) == 512
+
+
+def test_the_smaller_of_equals_is_chosen() -> None:
+    assert cheapest({2048: 250, 1024: 500}) == 1024
+    assert fastest({2048: 1.1, 1024: 1.9, 512: 2.1}) == 1024
+
+
+def test_a_verdict_tells_what_the_cheapest_and_the_fastest_cost() -> None:
+    assert verdict("hd", {512: 1000, 1024: 501, 2048: 300}) == (
+        "- hd: 512 MB is the cheapest, 6.87 USD a million on arm64 and 1000 ms a call; "
+        "2048 MB is the fastest, 8.20 USD and 300 ms."
+    )
+    assert verdict("hd", {512: 1000, 1024: 499}).startswith(
+        "- hd: 1024 MB is the cheapest and the fastest, 6.85 USD"
+    )
+
+
+def test_what_calls_cost_is_told_of_every_memory_setting_and_workload() -> None:
+    measured = {
+        (memory, name, workers): Figures(init=300, first=900, later=later / memory, peak=workers)
+        for memory in (1024, 2048)
+        for name, later in (("`/health`", 1024), ("hd", 204_800))
+        for workers in (1, 2)
+    }
+    lines = cost_report.report(measured, starts=3, calls=5).splitlines()
+
+    assert lines.count("|  | `/health` | hd |") == 6
+    assert "| 2048 MB | 1.16 | 300 | 300 |" in lines
+    assert "| 2048 MB | 0.5 / 0.5 | 100 / 100 |" in lines
+    assert "| 2048 MB | 2 | 2 |" in lines
+    assert "| 2048 MB | 0.0020 | 0.2000 |" in lines
+    assert "| 2048 MB | 0.23 / 0.23 | 2.87 / 3.53 |" in lines
+    assert "| 2048 MB | 24.20 / 30.20 | 24.20 / 30.20 |" in lines
+    assert sum(line.startswith("- ") for line in lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("files", "written"),
+    [
+        (("cpu.max",), {"cpu.max": "10000 20000"}),
+        (
+            ("cpu.cfs_period_us", "cpu.cfs_quota_us"),
+            {"cpu.cfs_period_us": "20000", "cpu.cfs_quota_us": "10000"},
+        ),
+    ],
+    ids=["version 2", "version 1"],
+)
+def test_a_share_of_the_processors_is_told_to_either_version_of_control_groups(
+    tmp_path: Path, files: tuple[str, ...], written: dict[str, str]
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    limit(tmp_path, 0.5)
+
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == written
