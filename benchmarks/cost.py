@@ -7,6 +7,7 @@ Lambda gives with the memory. An embedded AWS answers it from this process, outs
 import argparse
 import re
 import statistics
+import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -50,6 +51,10 @@ def worker(function: Function) -> Iterator[tuple[Emulator, IO[str]]]:
             # The runtime itself starts when the first event comes, in the share of the emulator.
             add(emulator.pid)
             yield emulator, log
+        except Exception:
+            log.seek(0)
+            print(log.read(), file=sys.stderr)
+            raise
         finally:
             emulator.stop()
 

@@ -23,7 +23,7 @@ to the share of the processors that Lambda gives with the memory: memory / {whol
 periods of {period:.0f} ms. Medians of {starts} starts, and of {calls} later calls after each,
 all in turn, as the emulator reports them, on {machine}.
 
-Calls are `/health`, and `/imgdiff` of images in the stack's own bucket; {compared}.
+Calls are of `/health`, and of `/imgdiff` for pairs in the stack's own bucket: {compared}.
 """
 _NOT_AWS = """
 What is not AWS: the processor, which is this machine's for both architectures' prices, and what two
@@ -150,7 +150,7 @@ def _introduction(names: list[str], *, starts: int, calls: int) -> str:
         starts=starts,
         calls=calls,
         machine=machine(),
-        compared="; ".join(f"{name}: {_TITLES[name]}" for name in names if name in _TITLES),
+        compared="; ".join(f"{name}, {_TITLES[name]}" for name in names if name in _TITLES),
     )
 
 

@@ -157,7 +157,9 @@ def test_a_verdict_tells_what_the_cheapest_and_the_fastest_cost() -> None:
 
 def test_what_calls_cost_is_told_of_every_memory_setting_and_workload() -> None:
     measured = {
-        (memory, name, workers): Figures(init=300, first=900, later=later / memory, peak=workers)
+        (memory, name, workers): Figures(
+            init=300 * workers, first=900 * workers, later=workers * later / memory, peak=workers
+        )
         for memory in (1024, 2048)
         for name, later in (("`/health`", 1024), ("hd", 204_800))
         for workers in (1, 2)
@@ -165,8 +167,9 @@ def test_what_calls_cost_is_told_of_every_memory_setting_and_workload() -> None:
     lines = cost_report.report(measured, starts=3, calls=5).splitlines()
 
     assert lines.count("|  | `/health` | hd |") == 6
-    assert "| 2048 MB | 1.16 | 300 | 300 |" in lines
-    assert "| 2048 MB | 0.5 / 0.5 | 100 / 100 |" in lines
+    assert "| 2048 MB | 1.16 | 300 | 600 |" in lines
+    assert "| 2048 MB | 900 / 1,800 | 900 / 1,800 |" in lines
+    assert "| 2048 MB | 0.5 / 1.0 | 100 / 200 |" in lines
     assert "| 2048 MB | 2 | 2 |" in lines
     assert "| 2048 MB | 0.0020 | 0.2000 |" in lines
     assert "| 2048 MB | 0.23 / 0.23 | 2.87 / 3.53 |" in lines
