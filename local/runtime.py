@@ -122,15 +122,15 @@ class Emulator:
     Raises
     ------
     FileNotFoundError
-        There is no emulator for this machine.
+        There is no emulator on this machine.
     TimeoutError
         It does not start.
     """
 
     def __init__(self, function: Function, log: IO[Any] | None = None) -> None:
         emulator = next(_TOOLS.glob(_EMULATOR), None)
-        if emulator is None:
-            raise FileNotFoundError(f"no emulator of Lambda's runtime for {platform.system()}")
+        if emulator is None or platform.system() != "Linux":
+            raise FileNotFoundError("the emulator of Lambda's runtime needs Linux and sam")
         port, runtime_api = _free_ports()
         self._url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
         self._seconds = function.timeout + _SPARE_SECONDS
