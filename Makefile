@@ -161,6 +161,7 @@ lock: $(UV) ## bring every package to its newest version
 	$(COMPILE) requirements/zig.in --output-file requirements/zig.txt
 	$(COMPILE) requirements/sam.in --output-file requirements/sam.txt
 	$(COMPILE) requirements/ric.in --output-file requirements/ric.txt
+	$(COMPILE) requirements/ministack.in --output-file requirements/ministack.txt
 	$(COMPILE) requirements/node.in --output-file requirements/node.txt
 	$(COMPILE) requirements/bench.in --output-file requirements/bench.txt
 
@@ -202,6 +203,13 @@ functions/$(CORE): $(wildcard functions/imgdiff/engine/*.c) functions/Makefile .
 	$(UV) venv --quiet --clear .tools/ric
 	$(UV) pip install --quiet --python .tools/ric/bin/python --require-hashes --compile-bytecode \
 		--requirement requirements/ric.txt
+	@touch $@
+
+# An AWS for tests, which runs functions with its own Python.
+.tools/ministack/ready: $(UV) .python-version requirements/ministack.txt
+	$(UV) venv --quiet --clear .tools/ministack
+	$(UV) pip install --quiet --python .tools/ministack/bin/python --require-hashes \
+		--requirement requirements/ministack.txt
 	@touch $@
 
 # What tests hold the engine against, of npm's: node comes from PyPI, and trusts whom the system does.
