@@ -38,9 +38,9 @@ test: .venv/ready core .tools/oracles/ready .tools/ric/ready ## run every test, 
 SERVICE_TESTS := $(addprefix tests/local/test_,service.py inbox.py batches.py pixlab_clients.py)
 
 .PHONY: e2e
-e2e: built-arm64 built-x86_64 .tools/ric/ready ## build for Lambda, run and deploy that here, and test it
+e2e: built-arm64 built-x86_64 .tools/ric/ready .tools/ministack/ready ## build for Lambda, run and deploy that here, and test it
 	$(SAM) validate --lint
-	$(PYTHON) -m pytest -n auto tests/e2e
+	$(PYTHON) -m pytest -n auto --dist loadgroup tests/e2e
 	@if [ "$$(uname -s)" != Linux ]; then \
 		echo "The service's own tests are skipped: the emulator of Lambda's runtime runs on Linux alone."; \
 	else \
