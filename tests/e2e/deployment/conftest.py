@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.runtime import ARCHITECTURE
+from local.runtime import BUILT
 from tests.e2e.deployment.deployed import Deployed, deploy
 from tests.e2e.deployment.ministack import running
 
@@ -19,6 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def stack(folder: Path) -> Iterator[Deployed]:
+    assert folder == BUILT
     # Functions are unpacked there, each with its layer.
     with tempfile.TemporaryDirectory() as scratch, running(Path(scratch)) as aws:
-        yield deploy(aws, folder, ARCHITECTURE)
+        yield deploy(aws)

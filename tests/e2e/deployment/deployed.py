@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import requests
 
 from local.batches import runnable
+from local.runtime import ARCHITECTURE, BUILT
 from tests.e2e.deployment.ministack import MiniStack
 from tests.local.service import ROOT
 
@@ -33,22 +33,30 @@ def until[Found](find: Callable[[], Found | None]) -> Found:
 
 @dataclass(frozen=True)
 class Deployed:
-    """The deployed stack."""
+    """A deployed stack.
+
+    Attributes
+    ----------
+    aws : MiniStack
+        Where it is.
+    name : str
+    """
 
     aws: MiniStack
+    name: str = STACK
 
     @cached_property
     def outputs(self) -> dict[str, str]:
         """What the stack tells of itself."""
         cloudformation = self.aws.client("cloudformation")
-        [stack] = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+        [stack] = cloudformation.describe_stacks(StackName=self.name)["Stacks"]
         return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
 
     @cached_property
     def resources(self) -> dict[str, str]:
         """Names or ARNs of its resources, by what the template calls them."""
         cloudformation = self.aws.client("cloudformation")
-        found = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+        found = cloudformation.describe_stack_resources(StackName=self.name)["StackResources"]
         return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found}
 
     @cached_property
@@ -58,7 +66,16 @@ class Deployed:
 
     def create_key(self, name: str, *options: str) -> str:
         """Make a key, as ``make key-create`` does."""
-        command = [sys.executable, "-m", "tools.keys", "create", "--stack", STACK, "--name", name]
+        command = [
+            sys.executable,
+            "-m",
+            "tools.keys",
+            "create",
+            "--stack",
+            self.name,
+            "--name",
+            name,
+        ]
         environment = self.aws.environment | {"PYTHONPATH": "functions"}
         return subprocess.check_output(
             [*command, *options], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, text=True
@@ -131,15 +148,15 @@ class Deployed:
         return credentials
 
 
-def deploy(aws: MiniStack, build: Path, architecture: str) -> Deployed:
+def deploy(aws: MiniStack) -> Deployed:
     """Deploy what was built, as ``make deploy`` does, and make up for what MiniStack lacks."""
     run = subprocess.run(
         [
             ROOT / ".tools/sam/bin/sam",
             "deploy",
             *("--config-file", ROOT / "samconfig.toml"),
-            *("--template-file", build / "template.yaml"),
-            *("--parameter-overrides", f"Architecture={architecture}"),
+            *("--template-file", BUILT / "template.yaml"),
+            *("--parameter-overrides", f"Architecture={ARCHITECTURE}"),
             f"AwsEndpointUrl={aws.url}",
         ],
         env=aws.environment | {"SAM_CLI_TELEMETRY": "0"},

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,14 @@ class MiniStack:
     ----------
     url : str
         Its endpoint of every service, S3's presigned addresses and the HTTP APIs included.
+    plain_url : str
+        The same without TLS.
     certificate : Path
         What its certificate is trusted by.
     """
 
     url: str
+    plain_url: str
     certificate: Path
 
     @property
@@ -53,13 +56,15 @@ class MiniStack:
             "NO_PROXY": "127.0.0.1",
         }
 
-    def client(self, service: str, credentials: Mapping[str, Any] = _OWNER) -> Any:
+    def client(
+        self, service: str, credentials: Mapping[str, Any] = _OWNER, *, plain: bool = False
+    ) -> Any:
         """A client of one of its services, the owner's or that of a role's session."""
         make: Any = boto3.client
         return make(
             service,
             region_name=REGION,
-            endpoint_url=self.url,
+            endpoint_url=self.plain_url if plain else self.url,
             verify=str(self.certificate),
             aws_access_key_id=credentials["AccessKeyId"],
             aws_secret_access_key=credentials["SecretAccessKey"],
@@ -77,8 +82,8 @@ class MiniStack:
 def running(folder: Path) -> Iterator[MiniStack]:
     """Start MiniStack; whatever it writes goes to a folder.
 
-    Policies of the stack's buckets and queues admit TLS alone, so this is what it speaks. Its own
-    command would take port 443 besides the one it is given.
+    Policies of the stack's buckets and queues admit TLS alone. Its own command would take port 443
+    besides the one it is given, and speak nothing else.
     """
     certificate, chain, key = (folder / name for name in ("ca.pem", "chain.pem", "key.pem"))
     authority = trustme.CA()
@@ -88,9 +93,10 @@ def running(folder: Path) -> Iterator[MiniStack]:
     chain.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
 
     port = free_port()
-    aws = MiniStack(f"https://127.0.0.1:{port}", certificate)
+    places = (f"127.0.0.1:{port}", f"127.0.0.1:{port + 1}")
+    aws = MiniStack(f"https://{places[0]}", f"http://{places[1]}", certificate)
     command = (ROOT / ".tools/ministack/bin/hypercorn", "ministack.app:app", "--workers", "0")
-    listen = ("--bind", f"127.0.0.1:{port}", "--certfile", chain, "--keyfile", key)
+    listen = ("--bind", places[0], "--certfile", chain, "--keyfile", key)
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
@@ -104,7 +110,7 @@ def running(folder: Path) -> Iterator[MiniStack]:
     }
     with (folder / "ministack.log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, *listen],
+            [*command, *listen, "--insecure-bind", places[1]],
             cwd=folder,
             env=environment,
             stdout=log,
@@ -116,7 +122,8 @@ def running(folder: Path) -> Iterator[MiniStack]:
         yield aws
     finally:
         # With the processes of its functions: it waits for long before it ends by itself.
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

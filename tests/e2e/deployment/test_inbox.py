@@ -81,7 +81,7 @@ def test_a_pair_has_a_result_a_picture_and_an_event(
 
 
 @pytest.mark.usefixtures("hasty")
-def test_a_message_that_can_not_be_read_ends_with_the_dead_letters_and_alone(
+def test_a_message_that_can_not_be_read_ends_with_the_dead_letters_and_holds_nothing_up(
     stack: Deployed,
 ) -> None:
     queue = stack.outputs["InboxQueueUrl"]
@@ -89,4 +89,5 @@ def test_a_message_that_can_not_be_read_ends_with_the_dead_letters_and_alone(
     put_pair(stack, "beside.png")
 
     assert document(stack, "beside.png")["status"] == 200
-    assert until(lambda: take(stack, stack.outputs["InboxDeadLettersUrl"])) == ["not JSON"]
+    dead_letters = stack.outputs["InboxDeadLettersUrl"]
+    assert until(lambda: "not JSON" in take(stack, dead_letters))

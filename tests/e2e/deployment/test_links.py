@@ -28,7 +28,6 @@ def test_a_link_leads_to_the_image(stack: Deployed, link: str) -> None:
 @pytest.mark.parametrize(
     "tamper",
     [
-        lambda address: address.replace("/media/", "/media/../media/0"),
         lambda address: re.sub(r"/media/[0-9a-f]{32}", "/media/" + "0" * 32, address),
         lambda address: re.sub(
             r"(Signature=)(.)", lambda found: found[1] + f"{int(found[2], 16) ^ 1:x}", address
@@ -36,7 +35,7 @@ def test_a_link_leads_to_the_image(stack: Deployed, link: str) -> None:
         lambda address: re.sub(r"(Expires=)\d+", r"\g<1>86400", address),
         lambda address: address.partition("?")[0],
     ],
-    ids=["outside", "key", "signature", "expiry", "unsigned"],
+    ids=["key", "signature", "expiry", "unsigned"],
 )
 def test_an_address_that_was_tampered_with_is_refused(
     stack: Deployed, link: str, tamper: Callable[[str], str]
@@ -54,10 +53,10 @@ def test_an_address_that_has_expired_is_refused(stack: Deployed, link: str) -> N
         stack.outputs["MediaBucketName"],
         stack.outputs["ResultsBucketName"],
         deadline=Deadline(),
-        link_expires_seconds=3,
+        link_expires_seconds=5,
         find_place=lambda _: None,
     )
     address = media.presigned(link.rpartition("/")[2])
     assert stack.aws.get(address).status_code == 200
-    time.sleep(4)
+    time.sleep(6)
     assert stack.aws.get(address).status_code == 403

@@ -1,8 +1,7 @@
 """What the deployed roles may do, and what they are denied: real calls with their credentials."""
 
-from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import pytest
 from botocore.exceptions import ClientError
@@ -23,6 +22,10 @@ class Call(NamedTuple):
     def __str__(self) -> str:
         told = (str(value) for value in self.arguments.values() if isinstance(value, str))
         return f"{self.operation}({','.join(told)})"
+
+
+class Attempt(Protocol):
+    def __call__(self, role: str, call: Call, *, plain: bool = False) -> str: ...
 
 
 def read(bucket: str, key: str) -> Call:
@@ -47,8 +50,10 @@ def keys(operation: str) -> Call:
     return Call("dynamodb", operation, table | key)
 
 
-def invoke(function: str) -> Call:
-    return Call("lambda", "invoke", {"FunctionName": f"{{{function}}}", "InvocationType": "DryRun"})
+def invoke(function: str, version: str = "") -> Call:
+    return Call(
+        "lambda", "invoke", {"FunctionName": f"{{{function}}}{version}", "InvocationType": "DryRun"}
+    )
 
 
 def queue(operation: str, **more: str) -> Call:
@@ -108,7 +113,7 @@ ALLOWED = {
         keys("get_item"),
     ],
     MACHINE: [
-        invoke("BatchFunction"),
+        invoke("BatchFunction", ":1"),
         read("ResultsBucket", "batches/e2e"),
         write("ResultsBucket", "batches/e2e"),
         START,
@@ -154,8 +159,8 @@ FORBIDDEN = {
         TELL,
     ],
     MACHINE: [
-        invoke("ApiFunction"),
-        invoke("WorkerFunction"),
+        invoke("ApiFunction", ":1"),
+        invoke("WorkerFunction", ":1"),
         read("MediaBucket", "media/none"),
         read("InboxBucket", "source/none"),
         read("ResultsBucket", "results/none"),
@@ -175,12 +180,12 @@ def listed(table: dict[str, list[Call]]) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def attempt(stack: Deployed) -> Callable[[str, Call], str]:
+def attempt(stack: Deployed) -> Attempt:
     """Try a call as a role: the code of the error, nothing where there is none."""
     session = cache(stack.session)
 
-    def attempt(role: str, call: Call) -> str:
-        client = stack.aws.client(call.service, session(role))
+    def attempt(role: str, call: Call, *, plain: bool = False) -> str:
+        client = stack.aws.client(call.service, session(role), plain=plain)
         named = {
             name: value.format_map(stack.resources) if isinstance(value, str) else value
             for name, value in call.arguments.items()
@@ -195,10 +200,25 @@ def attempt(stack: Deployed) -> Callable[[str, Call], str]:
 
 
 @pytest.mark.parametrize(("role", "call"), listed(ALLOWED))
-def test_a_role_may(attempt: Callable[[str, Call], str], role: str, call: Call) -> None:
+def test_a_role_may(attempt: Attempt, role: str, call: Call) -> None:
     assert attempt(role, call) in {"", "NoSuchKey", "ExecutionAlreadyExists"}
 
 
 @pytest.mark.parametrize(("role", "call"), listed(FORBIDDEN))
-def test_a_role_is_denied(attempt: Callable[[str, Call], str], role: str, call: Call) -> None:
+def test_a_role_is_denied(attempt: Attempt, role: str, call: Call) -> None:
     assert attempt(role, call) in DENIED
+
+
+@pytest.mark.parametrize(
+    ("role", "call"),
+    [
+        (API, listing("MediaBucket")),
+        (WORKER, listing("InboxBucket")),
+        (API, listing("ResultsBucket")),
+        (WORKER, RECEIVE),
+    ],
+    ids=["media", "inbox", "results", "queue"],
+)
+def test_what_a_role_may_it_may_over_tls_alone(attempt: Attempt, role: str, call: Call) -> None:
+    assert attempt(role, call) == ""
+    assert attempt(role, call, plain=True) in DENIED
