@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from local.runtime import BUILT
 from tests.e2e.deployment.deployed import Deployed, deploy
 from tests.e2e.deployment.ministack import running
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
@@ -19,7 +19,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def stack(folder: Path) -> Iterator[Deployed]:
-    assert folder == BUILT
     # Functions are unpacked there, each with its layer.
     with tempfile.TemporaryDirectory() as scratch, running(Path(scratch)) as aws:
-        yield deploy(aws)
+        yield deploy(aws, folder)

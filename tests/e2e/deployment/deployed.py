@@ -5,15 +5,16 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import requests
 
 from local.batches import runnable
-from local.runtime import ARCHITECTURE, BUILT
+from local.runtime import ARCHITECTURE
 from tests.e2e.deployment.ministack import MiniStack
 from tests.local.service import ROOT
 
@@ -66,20 +67,16 @@ class Deployed:
 
     def create_key(self, name: str, *options: str) -> str:
         """Make a key, as ``make key-create`` does."""
-        command = [
-            sys.executable,
-            "-m",
-            "tools.keys",
-            "create",
-            "--stack",
-            self.name,
-            "--name",
-            name,
-        ]
-        environment = self.aws.environment | {"PYTHONPATH": "functions"}
+        return self.run("tools.keys", "create", "--name", name, *options).strip()
+
+    def run(self, module: str, *arguments: str) -> str:
+        """Run a tool on the stack and answer what it says."""
         return subprocess.check_output(
-            [*command, *options], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, text=True
-        ).strip()
+            [sys.executable, "-m", module, *arguments, "--stack", self.name],
+            cwd=ROOT,
+            env=self.aws.environment | {"PYTHONPATH": "functions"},
+            text=True,
+        )
 
     def call(
         self, method: str, path: str, *, key: str | None = None, **given: Any
@@ -112,17 +109,13 @@ class Deployed:
         media_id = link.rpartition("/")[2]
         event["rawPath"] = event["requestContext"]["http"]["path"] = f"/media/{media_id}"
         event["pathParameters"] = {"id": media_id}
-        answer = self.invoke("ApiFunction", event)
+        invoked = self.aws.client("lambda").invoke(
+            FunctionName=self.resources["ApiFunction"], Qualifier="live", Payload=json.dumps(event)
+        )
+        answer = json.load(invoked["Payload"])
         assert answer["statusCode"] == 302, answer
         location: str = answer["headers"]["Location"]
         return location
-
-    def invoke(self, function: str, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Invoke a function directly."""
-        name = self.resources[function]
-        invoked = self.aws.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
-        answer: dict[str, Any] = json.load(invoked["Payload"])
-        return answer
 
     def object(self, bucket: str, key: str) -> bytes | None:
         """The content of an object, None where there is none."""
@@ -148,14 +141,14 @@ class Deployed:
         return credentials
 
 
-def deploy(aws: MiniStack) -> Deployed:
+def deploy(aws: MiniStack, build: Path) -> Deployed:
     """Deploy what was built, as ``make deploy`` does, and make up for what MiniStack lacks."""
     run = subprocess.run(
         [
             ROOT / ".tools/sam/bin/sam",
             "deploy",
             *("--config-file", ROOT / "samconfig.toml"),
-            *("--template-file", BUILT / "template.yaml"),
+            *("--template-file", build / "template.yaml"),
             *("--parameter-overrides", f"Architecture={ARCHITECTURE}"),
             f"AwsEndpointUrl={aws.url}",
         ],

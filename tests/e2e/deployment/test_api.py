@@ -59,19 +59,21 @@ ROUTES = {
 }
 
 
-def test_the_stack_tells_where_everything_is(stack: Deployed) -> None:
-    told, aws = stack.outputs, stack.aws
-    assert told["ApiUrl"].startswith(f"https://{stack.resources['Api']}.execute-api.")
-    functions = aws.client("lambda")
-    for function in (told["ApiFunctionName"], told["WorkerFunctionArn"]):
-        assert functions.get_function(FunctionName=function)
+def test_all_that_the_stack_tells_of_is_there(stack: Deployed) -> None:
+    told, aws = {**stack.outputs}, stack.aws
+    assert told.pop("ApiUrl").startswith(f"https://{stack.resources['Api']}.execute-api.")
+    for function in ("ApiFunctionName", "WorkerFunctionArn"):
+        assert aws.client("lambda").get_function(FunctionName=told.pop(function))
     for bucket in ("MediaBucketName", "InboxBucketName", "ResultsBucketName"):
-        assert aws.client("s3").head_bucket(Bucket=told[bucket])
+        assert aws.client("s3").head_bucket(Bucket=told.pop(bucket))
     for queue in ("InboxQueueUrl", "InboxDeadLettersUrl"):
-        assert aws.client("sqs").get_queue_attributes(QueueUrl=told[queue])
-    assert aws.client("dynamodb").describe_table(TableName=told["KeysTableName"])
-    machine = told["BatchStateMachineArn"]
+        assert aws.client("sqs").get_queue_attributes(QueueUrl=told.pop(queue))
+    assert aws.client("dynamodb").describe_table(TableName=told.pop("KeysTableName"))
+    machine = told.pop("BatchStateMachineArn")
     assert aws.client("stepfunctions").describe_state_machine(stateMachineArn=machine)
+    dashboard = told.pop("DashboardUrl").partition("#dashboards:name=")[2]
+    assert aws.client("cloudwatch").get_dashboard(DashboardName=dashboard)
+    assert not told
 
 
 def test_each_route_reaches_the_function_under_its_own_name(stack: Deployed) -> None:

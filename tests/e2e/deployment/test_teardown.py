@@ -1,13 +1,9 @@
 """Nothing of a deployed stack is left once it is deleted."""
 
-import subprocess
-import sys
-
 import pytest
 
 from tests.e2e.deployment.deployed import STACK, Deployed
 from tests.e2e.deployment.ministack import REGION
-from tests.local.service import ROOT
 
 OTHER = f"{STACK}-other"
 
@@ -69,9 +65,7 @@ def test_a_stack_that_is_deleted_leaves_nothing(stack: Deployed, other: Deployed
             s3.put_object(Bucket=other.outputs[bucket], Key="source/e2e", Body=content)
     assert len(of_other()) > 20
 
-    command = (sys.executable, "-m", "tools.delete", "--stack", OTHER, "--confirm", OTHER)
-    environment = stack.aws.environment | {"PYTHONPATH": "functions"}
-    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    other.run("tools.delete", "--confirm", OTHER)
 
     assert of_other() == set()
     assert stack.call("GET", "/health").status_code == 200
