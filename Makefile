@@ -40,7 +40,8 @@ SERVICE_TESTS := $(addprefix tests/local/test_,service.py inbox.py batches.py pi
 .PHONY: e2e
 e2e: built-arm64 built-x86_64 .tools/ric/ready .tools/ministack/ready ## build for Lambda, run and deploy that here, and test it
 	$(SAM) validate --lint
-	$(PYTHON) -m pytest -n auto --dist loadgroup tests/e2e
+	$(PYTHON) -m pytest -n auto --ignore tests/e2e/deployment tests/e2e
+	$(PYTHON) -m pytest tests/e2e/deployment
 	@if [ "$$(uname -s)" != Linux ]; then \
 		echo "The service's own tests are skipped: the emulator of Lambda's runtime runs on Linux alone."; \
 	else \

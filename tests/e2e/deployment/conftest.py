@@ -1,4 +1,4 @@
-"""The deployed stack, once for all tests: those of this folder belong to one worker."""
+"""The stack, deployed once for all tests of a process."""
 
 import tempfile
 from collections.abc import Iterator
@@ -8,13 +8,6 @@ import pytest
 
 from tests.e2e.deployment.deployed import Deployed, deploy
 from tests.e2e.deployment.ministack import running
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("deployment"))
 
 
 @pytest.fixture(scope="session")
