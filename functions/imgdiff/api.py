@@ -241,5 +241,5 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     request_id = event["requestContext"]["requestId"]
     reply["headers"].update(_EVERY_REPLY, **{"x-request-id": request_id})
     logger.info("answered", status=reply["statusCode"], route=event["routeKey"])
-    tell(metrics)
+    tell(metrics, context)
     return reply

@@ -50,7 +50,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
             logger.info("summarised", **answer)
         case task:
             raise ValueError(task)
-    tell(metrics)
+    tell(metrics, context)
     return answer
 
 

@@ -1,6 +1,7 @@
 """What is told of an invocation: metrics, which CloudWatch reads from the log."""
 
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from imgdiff import stages
 
@@ -19,8 +20,10 @@ UNITS = {
 stages.note("ColdStarts", 1)
 
 
-def tell(metrics: Metrics) -> None:
+def tell(metrics: Metrics, context: LambdaContext) -> None:
     """Write the metrics of an invocation, and what its stages have noted."""
+    # As the log names it.
+    metrics.add_metadata("function_request_id", context.aws_request_id)
     for name, values in stages.taken().items():
         for value in values:
             metrics.add_metric(name, UNITS[name], value)

@@ -52,7 +52,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     else:
         _handle(event, context, arrived=time.time(), repeated=False)
         answer = {}
-    tell(metrics)
+    tell(metrics, context)
     return answer
 
 

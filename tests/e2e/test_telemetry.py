@@ -85,6 +85,7 @@ def test_the_stages_of_a_comparison(declared: Callable[[str], Function], start: 
     reply = json.loads(function.invoke(load("imgdiff"))["body"])
     [record] = told(function.log)
     values = declared_in(record)
+    assert f'"function_request_id":"{record["function_request_id"]}"' in function.log
     counts = {name: len(values[name]) for name in COMPARISON}
 
     assert counts == dict.fromkeys(COMPARISON, 1) | {"ReadMilliseconds": 2, "BytesRead": 2}

@@ -32,6 +32,7 @@ OF_AWS = {
         ("ApiId",),
     ),
     "AWS/DynamoDB": ({"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"}, ("TableName",)),
+    "AWS/Events": ({"InvocationsFailedToBeSentToDlq"}, ("RuleName",)),
     "AWS/Lambda": (
         {"ConcurrentExecutions", "Duration", "Errors", "Invocations", "Throttles"},
         ("FunctionName",),
@@ -71,7 +72,7 @@ def widgets(stack: Stack) -> list[dict[str, Any]]:
 
 
 def rows(widgets: list[dict[str, Any]]) -> list[list[Any]]:
-    return [row for widget in widgets for row in widget["properties"]["metrics"]]
+    return [row for widget in widgets for row in widget["properties"].get("metrics", ())]
 
 
 def shown(widgets: list[dict[str, Any]]) -> list[tuple[str, str, dict[str, str]]]:
@@ -126,7 +127,16 @@ def test_the_dashboard_shows_every_stage_and_what_costs(widgets: list[dict[str, 
     # How often a function is called, Lambda's own metrics tell.
     assert told - own == {("Requests", "api"), ("Events", "worker"), ("Tasks", "batch")}
     assert {name for names, _ in OF_AWS.values() for name in names} == {
-        name for namespace, name, _ in shown(widgets) if namespace != "imgdiff"
+        *(name for namespace, name, _ in shown(widgets) if namespace != "imgdiff"),
+        "InvocationsFailedToBeSentToDlq",
+    }
+
+
+def test_the_dashboard_shows_every_alarm(stack: Stack, widgets: list[dict[str, Any]]) -> None:
+    [alarms] = [widget for widget in widgets if widget["type"] == "alarm"]
+
+    assert set(alarms["properties"]["alarms"]) == {
+        f"${{{name}.Arn}}" for name in of_type(stack, "AWS::CloudWatch::Alarm")
     }
 
 

@@ -773,6 +773,7 @@ def test_alarms_watch_the_api_and_the_functions_the_queue_and_batches(stack: Sta
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", ("QueueName", dead)),
         ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", ("QueueName", waiting)),
         ("AWS/States", "ExecutionsFailed", "Sum", ("StateMachineArn", "${BatchStateMachine}")),
+        ("AWS/Events", "InvocationsFailedToBeSentToDlq", "Sum", ("RuleName", "${InboxRule}")),
         ("AWS/States", "ExecutionsTimedOut", "Sum", ("StateMachineArn", "${BatchStateMachine}")),
     }
     assert {alarm["TreatMissingData"] for alarm in alarms} == {"notBreaching"}
