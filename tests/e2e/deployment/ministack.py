@@ -17,7 +17,7 @@ from botocore.config import Config
 
 from tests.local.service import ROOT, free_port
 
-REGION = "eu-central-1"
+REGION, ACCOUNT = "eu-central-1", "000000000000"
 
 # What MiniStack takes for the owner of the account, who may do everything.
 _OWNER = {"AccessKeyId": "test", "SecretAccessKey": "test"}
@@ -105,6 +105,7 @@ def running(folder: Path) -> Iterator[MiniStack]:
         "USE_SSL": "true",
         "AUTH": "true",
         "MINISTACK_REGION": REGION,
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "AWS_CA_BUNDLE": str(certificate),
         "NO_PROXY": "127.0.0.1",
     }

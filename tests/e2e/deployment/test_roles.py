@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, Protocol
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.e2e.deployment.deployed import Deployed
+from tests.e2e.deployment.deployed import STACK, Deployed
+from tests.e2e.deployment.ministack import ACCOUNT, REGION
 
 API, WORKER, BATCH, MACHINE = "ApiRole", "WorkerRole", "BatchRole", "BatchStateMachineRole"
 DENIED = {"AccessDenied", "AccessDeniedException"}
@@ -71,6 +72,11 @@ TELL = Call(
     "put_events",
     {"Entries": [{"Source": "imgdiff", "DetailType": "e2e", "Detail": "{}"}]},
 )
+FOLLOW = Call(
+    "stepfunctions",
+    "describe_execution",
+    {"executionArn": f"arn:aws:states:{REGION}:{ACCOUNT}:execution:{STACK}-batches:none"},
+)
 SEND = queue("send_message", MessageBody="none")
 RECEIVE = queue("receive_message")
 
@@ -87,17 +93,22 @@ ALLOWED = {
         keys("get_item"),
         keys("update_item"),
         START,
+        FOLLOW,
     ],
     WORKER: [
         read("InboxBucket", "source/none"),
         listing("InboxBucket"),
         read("ResultsBucket", "results/none"),
+        read("ResultsBucket", "buckets/none"),
+        read("ResultsBucket", "batches/none"),
         write("ResultsBucket", "results/e2e"),
         write("ResultsBucket", "buckets/e2e"),
         write("ResultsBucket", "batches/e2e"),
         delete("ResultsBucket", "results/e2e"),
+        delete("ResultsBucket", "buckets/e2e"),
         listing("ResultsBucket"),
         RECEIVE,
+        queue("get_queue_attributes"),
         START,
         TELL,
     ],
@@ -107,6 +118,8 @@ ALLOWED = {
         read("MediaBucket", "media/none"),
         listing("MediaBucket"),
         read("ResultsBucket", "buckets/none"),
+        read("ResultsBucket", "batches/none"),
+        read("ResultsBucket", "results/none"),
         write("ResultsBucket", "batches/e2e"),
         write("ResultsBucket", "results/e2e"),
         listing("ResultsBucket"),
@@ -117,6 +130,7 @@ ALLOWED = {
         read("ResultsBucket", "batches/e2e"),
         write("ResultsBucket", "batches/e2e"),
         START,
+        FOLLOW,
     ],
 }
 FORBIDDEN = {
@@ -145,6 +159,7 @@ FORBIDDEN = {
         keys("get_item"),
         invoke("ApiFunction"),
         SEND,
+        FOLLOW,
     ],
     BATCH: [
         write("InboxBucket", "source/e2e"),
@@ -201,7 +216,12 @@ def attempt(stack: Deployed) -> Attempt:
 
 @pytest.mark.parametrize(("role", "call"), listed(ALLOWED))
 def test_a_role_may(attempt: Attempt, role: str, call: Call) -> None:
-    assert attempt(role, call) in {"", "NoSuchKey", "ExecutionAlreadyExists"}
+    assert attempt(role, call) in {
+        "",
+        "NoSuchKey",
+        "ExecutionAlreadyExists",
+        "ExecutionDoesNotExist",
+    }
 
 
 @pytest.mark.parametrize(("role", "call"), listed(FORBIDDEN))
