@@ -31,7 +31,7 @@ run: built-$(MACHINE) .tools/ric/ready
 endif
 
 .PHONY: test
-test: .venv/ready core .tools/oracles/ready .tools/ric/ready ## run every test, offline
+test: .venv/ready core .tools/oracles/ready .tools/ric/ready ## run the tests, offline; those of what is built for Lambda: make e2e
 	$(PYTHON) -m pytest -n auto
 
 # The service's own tests too, its functions as they were built.

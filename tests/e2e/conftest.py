@@ -17,10 +17,9 @@ from types_boto3_s3 import S3Client
 from local import stack
 from local.runtime import BUILT, Emulator, Function, built
 from local.workers import Event
+from tests.integration.conftest import BASE_URL, load
 
 ROOT = Path(__file__).parents[2]
-EVENTS = {path.stem: path for path in (ROOT / "events").glob("*.json")}
-BASE_URL = "http://127.0.0.1:3000"
 OURS = Path(__file__).parent / "functions"
 
 type Json = dict[str, Any]
@@ -40,11 +39,6 @@ class Runtime:
     def log(self) -> str:
         self.file.seek(0)
         return self.file.read()
-
-
-def load(name: str) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads(EVENTS[name].read_text())
-    return event
 
 
 class Start(Protocol):

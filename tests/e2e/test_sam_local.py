@@ -14,7 +14,8 @@ import pytest
 
 from local import stack
 from local.runtime import ARCHITECTURE, BUILT
-from tests.e2e.conftest import BASE_URL, EVENTS, ROOT, Json, hold_what_events_name
+from tests.e2e.conftest import ROOT, Json, hold_what_events_name
+from tests.integration.conftest import BASE_URL, EVENTS
 from tests.integration.test_events import STATUSES
 
 SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
@@ -63,7 +64,7 @@ def invoke(function: str, event: str, variables: Path) -> Any:
     done = subprocess.run(
         [
             *(SAM, "local", "invoke", function, "--template", BUILT / "template.yaml"),
-            *("--event", EVENTS[event], "--env-vars", variables, "--skip-pull-image"),
+            *("--event", EVENTS / f"{event}.json", "--env-vars", variables, "--skip-pull-image"),
             *("--parameter-overrides", f"Architecture={ARCHITECTURE}"),
         ],
         env={**os.environ, "PATH": f"{interpreter}:{os.environ['PATH']}"},

@@ -9,7 +9,9 @@ import pytest
 
 from local import stack
 from local.runtime import Function
-from tests.e2e.conftest import EVENTS, Json, Start, load
+from tests.e2e.conftest import Json, Start
+from tests.integration.conftest import load
+from tests.integration.test_events import STATUSES
 from tests.template.test_operations import COMPARISON, EMITTED
 
 FUNCTIONS = {"api": "ApiFunction", "worker": "WorkerFunction", "batch": "BatchFunction"}
@@ -20,8 +22,7 @@ pytestmark = pytest.mark.usefixtures("what_events_name")
 
 
 def requests() -> list[Json]:
-    names = sorted(name for name in EVENTS if not name.startswith(("worker-", "batch-")))
-    return [load(name) for name in names]
+    return [load(name) for name in sorted(STATUSES)]
 
 
 def pairs() -> list[Json]:
